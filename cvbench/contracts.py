@@ -1,0 +1,273 @@
+"""What a plugin is: a reader opens data, a generator makes data, a task trains and scores models on data.
+
+Importing this module costs next to nothing, and so should importing a plugin's module: import torch
+inside the methods that need it, so that ``cvbench list`` and ``cvbench plan`` answer at once.
+
+A plugin's options are a frozen dataclass, its nested or assigned ``Options``. A suite sets them by name;
+pydantic checks types and ``Annotated[..., Field(gt=0)]`` bounds before anything runs.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+
+if TYPE_CHECKING:
+    from cvbench.samples import AnnotationKind, Dataset, DatasetSpec, FloatArray, IntArray
+
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+
+
+@dataclass(frozen=True)
+class NoOptions:
+    """The options of a plugin that has none."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What one training or fit may spend. Equal for all regimes of a comparison.
+
+    ``precision``: ``auto`` is bf16 autocast where the device has it, else fp32.
+    """
+
+    steps: int
+    batch_size: int = 128
+    precision: Precision = "auto"
+
+    def share(self, part: float) -> Budget:
+        """The same budget with this part of the steps."""
+        return Budget(round(self.steps * part), self.batch_size, self.precision)
+
+
+class Progress(Protocol):
+    """Called with steps done, steps in all and a few words; cheap to call at every step."""
+
+    def __call__(self, done: int, total: int, note: str = "") -> None: ...
+
+
+def silent(done: int, total: int, note: str = "") -> None:
+    """A :class:`Progress` that shows nothing."""
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where a step works. ``folder`` outlives a kill, so a checkpoint written there can be continued.
+
+    ``device`` is torch's name for it: ``cpu``, ``cuda``.
+    """
+
+    folder: Path
+    device: str = "cpu"
+
+
+# --------------------------------------------------------------------------------------- readers
+
+
+@dataclass(frozen=True)
+class Splits:
+    """A data set's parts. ``val`` is real data for model selection, or None: then last weights count."""
+
+    train: Dataset
+    test: Dataset
+    val: Dataset | None = None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that ``cvbench check-data`` found: ``problem`` makes the exit code 2, ``note`` does not."""
+
+    level: Literal["problem", "note"]
+    where: str
+    what: str
+    hint: str = ""
+
+
+class Reader(ABC):
+    """Opens real data of one format. ``root`` is a folder, or None for the reader's own default place."""
+
+    summary: ClassVar[str] = ""
+    licence: ClassVar[str] = "unknown"
+    Options: ClassVar[type] = NoOptions
+
+    def __init__(self, options: Any = None) -> None:
+        self.options = self.Options() if options is None else options
+
+    @abstractmethod
+    def open(self, root: Path | None) -> Splits:
+        """The splits; raises :class:`~cvbench.errors.DataError` that says which file is wrong and how."""
+
+    @classmethod
+    def recognises(cls, root: Path) -> bool:
+        """Whether this folder looks like the reader's format."""
+        return False
+
+    def check(self, root: Path) -> Iterator[Finding]:
+        """Everything that is there and everything that is wrong with it, item by item; never raises."""
+        from cvbench.errors import DataError
+
+        try:
+            self.open(root)
+        except DataError as error:
+            yield Finding("problem", error.where, error.what, error.hint)
+
+
+# ------------------------------------------------------------------------------------ generators
+
+
+class Sampler(ABC):
+    """A fitted generator: labelled samples without end."""
+
+    @abstractmethod
+    def sample(self, count: int, *, seed: int, class_counts: IntArray | None = None) -> Iterator[Dataset]:
+        """``count`` samples in chunks, in the train split's class proportions, in shuffled order.
+
+        ``class_counts`` (K,) asks for exact numbers per class instead (they sum to ``count``).
+        Chunks have the spec of the data that the generator was fitted on. Same seed, same samples.
+        """
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write into an existing folder, without pickle: safetensors, npy and JSON."""
+
+
+class Generator(ABC):
+    """Fits on a real train split and nothing else, and gives a :class:`Sampler`.
+
+    ``version`` is part of every content key: raise it when the same options give other samples.
+    ``fits_on="held_back"`` is for the oracle control alone: it gets the real training pictures that the
+    cell's real fraction leaves out.
+    """
+
+    summary: ClassVar[str] = ""
+    licence: ClassVar[str] = "unknown"
+    kinds: ClassVar[frozenset[AnnotationKind]]
+    version: ClassVar[int] = 1
+    control: ClassVar[bool] = False
+    fits_on: ClassVar[Literal["train", "held_back"]] = "train"
+    default_budget: ClassVar[Budget | None] = None
+    Options: ClassVar[type] = NoOptions
+
+    def __init__(self, options: Any = None) -> None:
+        self.options = self.Options() if options is None else options
+
+    @abstractmethod
+    def fit(
+        self, train: Dataset, *, budget: Budget | None, seed: int, progress: Progress, workplace: Workplace
+    ) -> Sampler:
+        """Learn from ``train``. ``budget`` is the suite's, else ``default_budget``.
+
+        Raises :class:`~cvbench.errors.NotApplicable` with a reason when the data is not for this generator.
+        """
+
+    @abstractmethod
+    def load(self, folder: Path, *, device: str = "cpu") -> Sampler:
+        """The sampler that :meth:`Sampler.save` wrote there."""
+
+
+# ----------------------------------------------------------------------------------------- tasks
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A named number between ``low`` and ``high``; a task has exactly one ``primary`` metric."""
+
+    name: str
+    summary: str
+    higher_is_better: bool = True
+    low: float = 0.0
+    high: float = 1.0
+    primary: bool = False
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a model scored on the test split.
+
+    ``values``: metric name → number, within the metric's range. ``per_item``: metric name → (N,) scores
+    whose mean over the N test items *is* the value, for the metrics that decompose. ``per_class``:
+    metric name → class name → number (NaN for a class that the test split lacks).
+    """
+
+    values: Mapping[str, float]
+    per_item: Mapping[str, FloatArray] = field(default_factory=dict)
+    per_class: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """A model that a task knows by name: what ``cvbench list models`` shows."""
+
+    name: str
+    summary: str
+    licence: str
+
+
+class Augmentation(StrEnum):
+    """What a model does to its training pictures: its own choice, or the regime ``augment``'s strong one."""
+
+    ORDINARY = "ordinary"
+    STRONG = "strong"
+
+
+class Model(ABC):
+    """One model in one cell. ``train`` goes on from the weights it has, so stages can follow each other."""
+
+    @abstractmethod
+    def train(
+        self,
+        train: Dataset,
+        val: Dataset | None,
+        *,
+        budget: Budget,
+        augmentation: Augmentation,
+        seed: int,
+        progress: Progress,
+        workplace: Workplace,
+    ) -> None:
+        """Spend exactly ``budget.steps`` optimizer steps on ``train``; choose weights on ``val`` if given."""
+
+    @abstractmethod
+    def predict(self, data: Dataset) -> Iterator[Any]:
+        """Predictions in the data's order, in the form that the task's ``score`` reads."""
+
+    @abstractmethod
+    def save(self, folder: Path) -> None:
+        """Write the trained weights into an existing folder, without pickle."""
+
+    @abstractmethod
+    def load(self, folder: Path) -> None:
+        """Take the weights that :meth:`save` wrote there."""
+
+
+class Task(ABC):
+    """What is trained and how it is scored: one ruler for every model, a stranger's too."""
+
+    summary: ClassVar[str] = ""
+    licence: ClassVar[str] = "unknown"
+    kind: ClassVar[AnnotationKind]
+    metrics: ClassVar[tuple[Metric, ...]]
+    version: ClassVar[int] = 1
+    default_budget: ClassVar[Budget]
+
+    @abstractmethod
+    def models(self) -> Sequence[ModelInfo]:
+        """The models it knows, by name; imports nothing heavy."""
+
+    @abstractmethod
+    def model_options(self, name: str) -> type:
+        """The options dataclass of a model."""
+
+    @abstractmethod
+    def model(self, name: str, spec: DatasetSpec, *, options: Any, seed: int, workplace: Workplace) -> Model:
+        """A fresh model whose initial weights are drawn from ``seed``."""
+
+    @abstractmethod
+    def score(self, predictions: Iterable[Any], truth: Dataset) -> Scores:
+        """All of ``metrics`` from predictions and annotations."""
+
+    def check_splits(self, splits: Splits) -> None:  # noqa: B027
+        """Raise :class:`~cvbench.errors.DataError` when this data cannot be trained or scored on."""

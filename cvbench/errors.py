@@ -1,0 +1,49 @@
+"""The few exception types of the house. Each prints as one line: where, what, what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class CvbenchError(Exception):
+    """Anything that cvbench itself raises; ``str(error)`` is one line for a person."""
+
+
+class UserError(CvbenchError):
+    """What the user gave cannot be used: one line on stderr, exit code 2, nothing half-written."""
+
+    def __init__(self, what: str, *, where: str = "", hint: str = "") -> None:
+        self.what, self.where, self.hint = what, where, hint
+        super().__init__((f"{where}: " if where else "") + what + (f". {hint}" if hint else ""))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), self.what, self.where, self.hint)
+
+
+class DataError(UserError):
+    """A data set is missing, broken or not what the task needs."""
+
+
+class PluginError(UserError):
+    """A plugin cannot be loaded, raised, or returned something that its contract does not allow."""
+
+
+class TrainingDiverged(CvbenchError):
+    """A loss became NaN or infinite; says which one and at what step."""
+
+
+class NotApplicable(CvbenchError):
+    """A plugin says "not for this", with its reason: the cell is skipped, not failed."""
+
+
+def _rebuild(kind: type[UserError], what: str, where: str, hint: str) -> UserError:
+    return kind(what, where=where, hint=hint)
+
+
+def near_names(name: str, known: Iterable[str]) -> str:
+    """A hint that names what the user probably meant, then all that there is."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
+    listing = "known: " + ", ".join(names) if names else "there are none"
+    return f"did you mean {' or '.join(repr(n) for n in close)}? ({listing})" if close else listing

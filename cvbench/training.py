@@ -1,0 +1,259 @@
+"""The one training loop that in-house models and generators share. Built from parts that a reader can hold:
+
+``learning_rate_factor`` (a pure function), :class:`BatchOrder` (which pictures a step sees),
+:class:`Descent` (one optimizer's step), :class:`Ema`, and :func:`run_steps` (the loop).
+
+Step *k* is a pure function of the state before it, the seed and *k*: its batch and its random numbers are
+derived, never carried. That is why a run killed at any moment and continued ends at the same bits.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from cvbench.contracts import Precision, Progress
+from cvbench.errors import TrainingDiverged
+from cvbench.samples import UInt8Array
+from cvbench.seeds import derive_seed
+
+CHECKPOINT_SECONDS = 20.0
+LOOK_EVERY = 20  # steps between looks at the losses: each look waits for the device
+
+
+class Stateful(Protocol):
+    """Anything with torch's state_dict pair."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state_dict: Any) -> Any: ...
+
+
+# --------------------------------------------------------------------------- numbers on the device
+
+
+def device_has_bf16(device: str) -> bool:
+    """Whether bf16 arithmetic is native there (on a CPU: AVX-512 BF16 or AMX), so that it saves time."""
+    if torch.device(device).type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    capabilities: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def autocast(device: str, precision: Precision) -> AbstractContextManager[Any]:
+    """Autocast for a budget's precision; ``auto`` is bf16 where the device has it, else fp32."""
+    if precision == "auto":
+        precision = "bf16" if device_has_bf16(device) else "fp32"
+    dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision, torch.float32)
+    return torch.autocast(torch.device(device).type, dtype=dtype, enabled=precision != "fp32")
+
+
+def to_tensor(images: UInt8Array, device: str) -> Tensor:
+    """uint8 (N, H, W, C) → uint8 (N, C, H, W), channels_last; on a CPU the same bytes, not a copy."""
+    array = np.require(images, requirements=["C", "W"])
+    return torch.from_numpy(array).permute(0, 3, 1, 2).to(device)
+
+
+# ------------------------------------------------------------------------------------ the schedule
+
+
+def learning_rate_factor(step: int, steps: int, *, warmup: int = 0, floor: float = 0.0) -> float:
+    """Linear warm-up to 1 over ``warmup`` steps, then a half cosine to ``floor`` at the last step."""
+    if step < warmup:
+        return (step + 1) / (warmup + 1)
+    travelled = (step - warmup) / max(1, steps - 1 - warmup)
+    return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * min(1.0, travelled)))
+
+
+class BatchOrder:
+    """Which of ``count`` items step *k* sees: an endless row of seeded permutations, cut into batches.
+
+    ``order(k)`` depends on the seed and *k* alone. A batch larger than the data spans permutations.
+    """
+
+    def __init__(self, count: int, batch_size: int, seed: int) -> None:
+        if count < 1:
+            raise ValueError("no items to draw batches from")
+        self.count, self.batch_size, self.seed = count, batch_size, seed
+        self._epoch, self._permutation = -1, torch.empty(0, dtype=torch.long)
+
+    def __call__(self, step: int) -> Tensor:
+        """int64 (batch_size,) indices of the step's items."""
+        start, parts, missing = step * self.batch_size, [], self.batch_size
+        while missing:
+            epoch, offset = divmod(start, self.count)
+            part = self._of(epoch)[offset : offset + missing]
+            parts.append(part)
+            start, missing = start + len(part), missing - len(part)
+        return torch.cat(parts)
+
+    def _of(self, epoch: int) -> Tensor:
+        if epoch != self._epoch:
+            generator = torch.Generator().manual_seed(derive_seed(self.seed, "epoch", epoch))
+            self._epoch, self._permutation = epoch, torch.randperm(self.count, generator=generator)
+        return self._permutation
+
+
+# ------------------------------------------------------------------------------- one optimizer's step
+
+
+@dataclass(frozen=True)
+class OptimizerSettings:
+    """How one optimizer descends. ``betas`` are Adam's; SGD uses the first as Nesterov momentum."""
+
+    name: Literal["adamw", "adam", "sgd"] = "adamw"
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    betas: tuple[float, float] = (0.9, 0.999)
+    warmup: int = 0
+    floor: float = 0.0
+    clip_norm: float | None = None
+
+
+class Descent:
+    """An optimizer with its schedule, gradient clipping and, for fp16, loss scaling."""
+
+    def __init__(
+        self,
+        parameters: Iterable[nn.Parameter],
+        settings: OptimizerSettings,
+        *,
+        steps: int,
+        device: str = "cpu",
+        precision: Precision = "fp32",
+    ) -> None:
+        self.settings, self.steps = settings, steps
+        self.parameters = list(parameters)
+        rate, decay = settings.learning_rate, settings.weight_decay
+        self.optimizer: torch.optim.Optimizer
+        if settings.name == "sgd":
+            momentum = settings.betas[0]
+            self.optimizer = torch.optim.SGD(
+                self.parameters, rate, momentum=momentum, weight_decay=decay, nesterov=momentum > 0
+            )
+        else:
+            family = torch.optim.AdamW if settings.name == "adamw" else torch.optim.Adam
+            self.optimizer = family(self.parameters, rate, betas=settings.betas, weight_decay=decay)
+        self.scaler = torch.amp.GradScaler(torch.device(device).type, enabled=precision == "fp16")
+
+    def step(self, loss: Tensor, step: int) -> None:
+        """Backward, clip, and one optimizer step at the schedule's rate for ``step``."""
+        settings = self.settings
+        factor = learning_rate_factor(step, self.steps, warmup=settings.warmup, floor=settings.floor)
+        for group in self.optimizer.param_groups:
+            group["lr"] = settings.learning_rate * factor
+        self.optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        if settings.clip_norm is not None:
+            self.scaler.unscale_(self.optimizer)
+            torch.nn.utils.clip_grad_norm_(self.parameters, settings.clip_norm)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+
+    def state_dict(self) -> dict[str, Any]:
+        """The optimizer's and the loss scaler's."""
+        return {"optimizer": self.optimizer.state_dict(), "scaler": self.scaler.state_dict()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """The inverse of :meth:`state_dict`."""
+        self.optimizer.load_state_dict(state_dict["optimizer"])
+        self.scaler.load_state_dict(state_dict["scaler"])
+
+
+class Ema:
+    """An exponential moving average of a module's weights; buffers are copied.
+
+    The decay warms up as min(decay, (step + 1) / (step + 10)), so that the start is forgotten.
+    """
+
+    def __init__(self, module: nn.Module, decay: float) -> None:
+        self.decay, self.module = decay, copy.deepcopy(module).requires_grad_(False).eval()
+
+    @torch.no_grad()
+    def update(self, module: nn.Module, step: int) -> None:
+        """Take in the weights after ``step``."""
+        weight = 1 - min(self.decay, (step + 1) / (step + 10))
+        averaged: list[Tensor] = list(self.module.parameters())
+        current: list[Tensor] = list(module.parameters())
+        torch._foreach_lerp_(averaged, current, weight)
+        for ours, theirs in zip(self.module.buffers(), module.buffers(), strict=True):
+            ours.copy_(theirs)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The averaged module's."""
+        return self.module.state_dict()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """The inverse of :meth:`state_dict`."""
+        self.module.load_state_dict(state_dict)
+
+
+# ---------------------------------------------------------------------------------------- the loop
+
+
+def run_steps(
+    body: Callable[[int], Mapping[str, Tensor]],
+    *,
+    steps: int,
+    seed: int,
+    state: Mapping[str, Stateful],
+    progress: Progress,
+    folder: Path,
+    note: str = "training",
+) -> None:
+    """Call ``body(step)`` for every step that is not done yet; it returns the step's losses by name.
+
+    ``state`` is everything that the body changes; it is written to ``folder`` every
+    ``CHECKPOINT_SECONDS`` and read back if a checkpoint is there.
+    Raises :class:`TrainingDiverged` when a loss is NaN or infinite.
+    """
+    start = _continue_from(folder, state)
+    saved = time.monotonic()
+    for step in range(start, steps):
+        torch.manual_seed(derive_seed(seed, "step", step))
+        losses = body(step)
+        if step % LOOK_EVERY == 0 or step == steps - 1:
+            _stop_if_not_finite(losses, step, steps)
+        progress(step + 1, steps, note)
+        if time.monotonic() - saved > CHECKPOINT_SECONDS:
+            _save_checkpoint(folder, state, step + 1)
+            saved = time.monotonic()
+
+
+def _stop_if_not_finite(losses: Mapping[str, Tensor], step: int, steps: int) -> None:
+    for name, loss in losses.items():
+        if not bool(torch.isfinite(loss).all()):
+            raise TrainingDiverged(
+                f"{name} became {loss.detach().float().mean().item()} by step {step + 1} of {steps}; "
+                "try a lower learning rate or precision: fp32"
+            )
+
+
+def _save_checkpoint(folder: Path, state: Mapping[str, Stateful], done: int) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    torn = folder / "checkpoint.part"
+    with torn.open("wb") as file:
+        torch.save({"done": done, "state": {k: v.state_dict() for k, v in state.items()}}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    torn.replace(folder / "checkpoint.pt")
+
+
+def _continue_from(folder: Path, state: Mapping[str, Stateful]) -> int:
+    path = folder / "checkpoint.pt"
+    if not path.exists():
+        return 0
+    checkpoint = torch.load(path, weights_only=True, map_location="cpu")
+    for name, part in state.items():
+        part.load_state_dict(checkpoint["state"][name])
+    return int(checkpoint["done"])
