@@ -1,0 +1,58 @@
+"""The command line: thin Typer commands; heavy imports happen inside the command that needs them."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from typing import Annotated
+
+import typer
+
+from cvbench import __version__
+from cvbench.errors import CvbenchError
+
+app = typer.Typer(
+    name="cvbench",
+    help="Does this synthetic data help my computer-vision model? By how much, and how sure are we?",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"cvbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None: ...
+
+
+def main() -> None:
+    """Run the command line: a user's mistake is one line on stderr and exit code 2, never a traceback."""
+    from cvbench.cli import data, listing, plugin_author, report, run  # noqa: F401  (each adds its commands)
+
+    try:
+        app()
+    except CvbenchError as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        print("cvbench: interrupted; the same command continues", file=sys.stderr)
+        sys.exit(130)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EACCES, errno.EPERM, errno.EROFS, errno.EDQUOT):
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        fail(f"{where}{error.strerror}. Make room or choose another folder; the same command continues")
+
+
+def fail(message: str) -> None:
+    """One line on stderr, exit code 2."""
+    print("cvbench: " + " ".join(message.split()), file=sys.stderr)
+    sys.exit(2)

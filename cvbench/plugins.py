@@ -1,0 +1,140 @@
+"""Finds plugins through entry points and imports one only when it is used.
+
+The built-in tasks, generators and readers are found exactly as a stranger's are. A plugin that cannot be
+imported is listed as unavailable, with its reason and the line that installs what it lacks.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import Distribution, EntryPoint, entry_points
+from typing import Any, Literal, TypeVar
+
+from cvbench.contracts import Generator, Reader, Task
+from cvbench.errors import PluginError, UserError, near_names
+
+Kind = Literal["tasks", "generators", "readers"]
+CONTRACTS: dict[Kind, type] = {"tasks": Task, "generators": Generator, "readers": Reader}
+OptionsT = TypeVar("OptionsT")
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One installed plugin as ``cvbench list`` shows it; ``problem`` says why it cannot be used."""
+
+    name: str
+    distribution: str
+    plugin: type | None
+    problem: str = ""
+
+
+def installed(kind: Kind) -> dict[str, EntryPoint]:
+    """Entry points of this kind by name; nothing is imported."""
+    return {point.name: point for point in sorted(entry_points(group=f"cvbench.{kind}"))}
+
+
+def load_task(name: str, *, where: str = "") -> Task:
+    """The task of this name. Raises as :func:`load_plugin` does."""
+    task: Task = _made(load_plugin("tasks", name, where=where), f"task {name!r}")
+    return task
+
+
+def load_plugin(kind: Kind, name: str, *, where: str = "") -> type[Any]:
+    """The plugin's class, imported now.
+
+    Raises :class:`UserError` with near names for an unknown name, :class:`PluginError` when the plugin
+    raises at import or is not what its group promises.
+    """
+    known = installed(kind)
+    if name not in known:
+        raise UserError(f"unknown {kind[:-1]} {name!r}", where=where, hint=near_names(name, known))
+    plugin, problem = _import(kind, known[name])
+    if plugin is None:
+        raise PluginError(f"{kind[:-1]} {name!r} cannot be used: {problem}", where=where)
+    return plugin
+
+
+def listings(kind: Kind) -> list[Listing]:
+    """Every installed plugin of this kind, the broken ones with their reason."""
+    rows = []
+    for name, point in installed(kind).items():
+        plugin, problem = _import(kind, point)
+        rows.append(Listing(name, point.dist.name if point.dist else "?", plugin, problem))
+    return rows
+
+
+@cache
+def _import(kind: Kind, point: EntryPoint) -> tuple[type[Any] | None, str]:
+    try:
+        plugin = point.load()
+    except ModuleNotFoundError as error:
+        missing = (error.name or str(error)).partition(".")[0]
+        return None, f"module {missing!r} is not installed; {_install_line(missing, point.dist)}"
+    except Exception as error:  # a stranger's module may raise anything at import
+        return None, f"{point.value} raised {type(error).__name__} at import: {_one_line(error)}"
+    contract = CONTRACTS[kind]
+    if not (isinstance(plugin, type) and issubclass(plugin, contract)):
+        return None, f"{point.value} is not a subclass of cvbench.contracts.{contract.__name__}"
+    missing_methods = sorted(getattr(plugin, "__abstractmethods__", ()))
+    if missing_methods:
+        return None, f"{point.value} does not define {', '.join(missing_methods)}"
+    return plugin, ""
+
+
+def _install_line(module: str, distribution: Distribution | None) -> str:
+    """``pip install`` of the extra that brings the module, if the plugin's package has one for it."""
+    for requirement in (distribution.requires or []) if distribution else []:
+        extra = re.search(r"extra\s*==\s*['\"]([^'\"]+)", requirement)
+        if extra and distribution and re.match(rf"{re.escape(module)}\b", requirement.replace("-", "_")):
+            return f"pip install '{distribution.name}[{extra[1]}]'"
+    return f"pip install {module}"
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300] or "no message"
+
+
+def _made(plugin: type[Any], what: str, *arguments: Any) -> Any:
+    try:
+        return plugin(*arguments)
+    except Exception as error:
+        raise PluginError(f"{what} raised {type(error).__name__}: {_one_line(error)}") from error
+
+
+# ---------------------------------------------------------------------------------------- options
+
+
+def make_plugin(kind: Literal["generators", "readers"], name: str, options: Mapping[str, Any]) -> Any:
+    """A generator or reader with these options, checked."""
+    plugin = load_plugin(kind, name)
+    return _made(plugin, f"{kind[:-1]} {name!r}", make_options(plugin.Options, options, where=name))
+
+
+def make_options(cls: type[OptionsT], given: Mapping[str, Any], *, where: str = "") -> OptionsT:
+    """The frozen options with defaults filled in.
+
+    Raises :class:`UserError` that names the key: unknown (with the near one), of a wrong type, out of range.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    fields = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    for key in given:
+        if key not in fields:
+            raise UserError(f"unknown option {key!r}", where=where, hint=near_names(key, fields))
+    try:
+        return TypeAdapter(cls).validate_json(json.dumps(dict(given)), strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise UserError(f"option {key!r}: {first['msg']}, not {first['input']!r}", where=where) from None
+
+
+def options_json(options: Any) -> dict[str, Any]:
+    """Options as plain data for a content key or a record: what was asked with the defaults filled in."""
+    plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(options), default=str))
+    return plain
