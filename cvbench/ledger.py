@@ -68,7 +68,7 @@ class CellRecord:
 
 
 class Ledger:
-    """The file of records in a run's folder. The last record of a cell counts; a torn last line is ignored."""
+    """A run's file of records. The last record of a cell counts; a torn last line is ignored."""
 
     def __init__(self, run: Path) -> None:
         self.path, self.items = run / "ledger.jsonl", run / "items"
@@ -82,7 +82,7 @@ class Ledger:
                 np.savez_compressed(file, **per_item)  # type: ignore[arg-type]
             torn.replace(self.items / f"{record.cell}.npz")
         line = json.dumps(asdict(record), allow_nan=False) + "\n"
-        torn_before = self.path.exists() and not self.path.read_bytes()[-1:] in (b"\n", b"")
+        torn_before = self.path.exists() and self.path.read_bytes()[-1:] not in (b"\n", b"")
         with self.path.open("a", encoding="utf-8") as file:
             file.write(("\n" if torn_before else "") + line)
             file.flush()
