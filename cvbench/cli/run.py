@@ -1,0 +1,172 @@
+"""``cvbench plan``, ``cvbench run`` and ``cvbench status``."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cvbench.cli.app import app
+from cvbench.cli.console import err, out
+
+if TYPE_CHECKING:
+    from cvbench.plan import Plan
+    from cvbench.run import Todo
+    from cvbench.store import Store
+
+
+class DeviceChoice(StrEnum):
+    """Where to train."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+class RetryChoice(StrEnum):
+    """Which recorded cells to do again."""
+
+    failed = "failed"
+    none = "none"
+    all = "all"
+
+
+SuiteArgument = Annotated[str, typer.Argument(metavar="SUITE", help="A YAML file, or a built-in suite's name.")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change the suite, e.g. seeds=3 or budget.steps=200."),
+]
+DeviceOption = Annotated[DeviceChoice, typer.Option(help="auto takes the GPUs that torch sees, else the CPU.")]
+JobsOption = Annotated[int | None, typer.Option(help="Worker processes [default: one per GPU, or per core].")]
+ThreadsOption = Annotated[int | None, typer.Option(help="Threads per worker [default: cores shared out].")]
+OutOption = Annotated[Path | None, typer.Option("--out", help="The run's folder [default: runs/NAME].")]
+
+
+@app.command(rich_help_panel="Run")
+def plan(
+    suite: SuiteArgument,
+    set_: SetOption = None,
+    out_folder: OutOption = None,
+    device: DeviceOption = DeviceChoice.auto,
+    jobs: JobsOption = None,
+) -> None:
+    """Print a suite's cells and shared steps, what is already done, and how long the rest may take."""
+    from cvbench.devices import share_out
+    from cvbench.ledger import Ledger
+    from cvbench.plan import make_plan
+    from cvbench.run import todo
+    from cvbench.run_folder import RunFolder
+    from cvbench.store import Store, default_cache
+    from cvbench.suite import load_suite
+
+    loaded = load_suite(suite, set_ or [])
+    workers = share_out(device.value, jobs, None)
+    made = make_plan(loaded, device=workers.device)
+    store = Store(default_cache())
+    folder = out_folder or Path("runs") / loaded.name
+    _print_plan(made, todo(made, Ledger(folder), store), store, workers.jobs, folder)
+
+
+def _print_plan(made: Plan, work: Todo, store: Store, workers: int, folder: Path) -> None:
+    from rich.table import Table
+
+    from cvbench.cli.progress import clock
+    from cvbench.estimates import Timings
+    from cvbench.jobs import CellJob, FitJob, SampleJob
+    from cvbench.plan import is_cached
+
+    suite = made.suite
+    out.print(f"[bold]{suite.name}[/bold]  {suite.summary}", soft_wrap=True)
+    for label, facts in made.datasets.items():
+        height, width, channels = facts["picture"]
+        out.print(
+            f"  {label}: {facts['train']:,} train, {facts['val']:,} val, {facts['test']:,} test; "
+            f"{len(facts['classes'])} classes; {height}×{width}×{channels}; licence: {facts['licence']}",
+            soft_wrap=True,
+        )
+    jobs = made.jobs()
+    table = Table(box=None, pad_edge=False, padding=(0, 2))
+    for column in ("step", "in all", "in the cache", "to do"):
+        table.add_column(column, justify="left" if column == "step" else "right")
+    for kind, words in ((FitJob, "fit a generator"), (SampleJob, "sample"), (CellJob, "train and evaluate")):
+        of_kind = [job for job in jobs if isinstance(job, kind)]
+        todo_keys = {job.key for job in work.jobs}
+        cached = sum(is_cached(job, store) for job in of_kind)
+        left = sum(job.key in todo_keys and not is_cached(job, store) for job in of_kind)
+        table.add_row(words, str(len(of_kind)), str(cached), str(left))
+    out.print(table)
+    cells = len(made.cells)
+    shared = sum(1 for cell in made.cells if cell.job.synthetic) - sum(isinstance(j, SampleJob) for j in jobs)
+    skipped = sum(bool(cell.skip) for cell in made.cells)
+    out.print(
+        f"{cells} cells"
+        + (f" ({skipped} skipped)" if skipped else "")
+        + f", {cells - len(work.cells)} already in {folder}; {max(0, shared)} cells share a synthetic set "
+        "with another",
+        soft_wrap=True,
+    )
+    missing = [job for job in work.jobs if not is_cached(job, store)]
+    seconds, unknown = Timings(store.root).estimate(missing)
+    if unknown == len(missing) and missing:
+        out.print("time: no estimate yet; nothing like these steps has been run here")
+    else:
+        more = f", and {unknown} steps of sorts never run here" if unknown else ""
+        out.print(f"time: about {clock(seconds / workers)} with {workers} workers{more}", soft_wrap=True)
+
+
+@app.command(rich_help_panel="Run")
+def run(
+    suite: SuiteArgument,
+    set_: SetOption = None,
+    out_folder: OutOption = None,
+    jobs: JobsOption = None,
+    threads: ThreadsOption = None,
+    device: DeviceOption = DeviceChoice.auto,
+    retry: Annotated[
+        RetryChoice, typer.Option(help="Which recorded cells to do again, besides the missing ones.")
+    ] = RetryChoice.failed,
+) -> None:
+    """Run a suite and print what the synthetic data changed. The same command continues a run."""
+    from cvbench.cli.progress import RunProgress
+    from cvbench.comparison import compare
+    from cvbench.devices import share_out
+    from cvbench.estimates import Timings
+    from cvbench.plan import make_plan
+    from cvbench.report import render
+    from cvbench.run import FAILED, run, tally, todo
+    from cvbench.run_folder import open_for_work
+    from cvbench.store import Store, default_cache
+    from cvbench.suite import load_suite
+
+    loaded = load_suite(suite, set_ or [])
+    workers = share_out(device.value, jobs, threads)
+    store = Store(default_cache())
+    with err.status("opening the data"):
+        made = make_plan(loaded, device=workers.device)
+    with open_for_work(out_folder or Path("runs") / loaded.name, made, workers) as folder:
+        workers = folder.workers
+        work = todo(made, folder.ledger, store, retry.value)
+        waiting = {job.key: job for job in work.jobs}
+        timings = Timings(store.root)
+
+        def seconds_left() -> float | None:
+            seconds, unknown = timings.estimate(waiting.values())
+            return seconds / workers.jobs if unknown < max(1, len(waiting)) else None
+
+        with RunProgress(len(work.jobs), seconds_left) as progress:
+            run(
+                made,
+                work,
+                store=store,
+                ledger=folder.ledger,
+                workers=workers,
+                watcher=progress,
+                fresh=retry is RetryChoice.all,
+            )
+        counts = tally(made, folder.ledger)
+    out.print(render(compare(folder), "table"))
+    if any(counts[status] for status in FAILED):
+        sys.exit(1)

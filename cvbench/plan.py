@@ -1,0 +1,212 @@
+"""From a suite to its work: cells, and the jobs behind them with everything shared done once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from cvbench.contracts import Budget, Generator, Task
+from cvbench.errors import UserError
+from cvbench.jobs import CellJob, DataRef, FitJob, Job, PluginRef, RealPart, SampleJob, artefact_kind
+from cvbench.ledger import Coordinates
+from cvbench.plugins import load_plugin, load_task, make_options, options_json
+from cvbench.real_data import OpenedData, open_data
+from cvbench.regimes import split_real
+from cvbench.seeds import derive_seed
+from cvbench.store import Store
+from cvbench.suite import DatasetEntry, GeneratorEntry, ModelEntry, RealShare, Suite
+
+WITHOUT_GENERATOR = ("real", "augment")
+
+
+@dataclass(frozen=True)
+class PlannedCell:
+    """One cell of the grid. ``skip`` says why it is not run, or is empty."""
+
+    coordinates: Coordinates
+    job: CellJob
+    control: bool
+    skip: str = ""
+
+    @property
+    def id(self) -> str:
+        """The cell's name in the ledger: it changes with anything that the result depends on."""
+        return self.job.key[:20]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All cells of a suite in its order, and the facts about its data that a report tells."""
+
+    suite: Suite
+    task: Task
+    cells: tuple[PlannedCell, ...]
+    datasets: Mapping[str, Mapping[str, Any]]
+
+    def jobs(self, cells: tuple[PlannedCell, ...] | None = None) -> list[Job]:
+        """The jobs behind these cells (or all), each once, fits first: they are long and others wait."""
+        jobs: dict[str, Job] = {}
+        for cell in self.cells if cells is None else cells:
+            if cell.skip:
+                continue
+            if cell.job.synthetic is not None:
+                jobs.setdefault(cell.job.synthetic.fit.key, cell.job.synthetic.fit)
+                jobs.setdefault(cell.job.synthetic.key, cell.job.synthetic)
+            jobs.setdefault(cell.job.key, cell.job)
+        order = {FitJob: 0, SampleJob: 1, CellJob: 2}
+        return sorted(jobs.values(), key=lambda job: order[type(job)])
+
+
+def is_cached(job: Job, store: Store) -> bool:
+    """Whether what the job makes is in the cache."""
+    return store.has(artefact_kind(job), job.key)
+
+
+def make_plan(suite: Suite, *, device: str) -> Plan:
+    """Open the data, check that the task can use it, and span the grid.
+
+    Raises :class:`UserError` for data that cannot be used: before anything is trained.
+    """
+    task = load_task(suite.task)
+    engine = f"torch {version('torch')} {device}"
+    cells: list[PlannedCell] = []
+    facts: dict[str, Mapping[str, Any]] = {}
+    for entry in suite.datasets:
+        data, opened = _open(entry)
+        task.check_splits(opened.splits)
+        facts[entry.label] = _facts(data, opened)
+        grid = _Grid(suite, task, data, opened, engine)
+        cells += [
+            cell
+            for model in suite.models
+            for share in suite.real
+            for regime, generator, ratio in _contenders(suite)
+            for seed in suite.seeds
+            for cell in [grid.cell(model, share, regime, generator, ratio, seed)]
+        ]
+    return Plan(suite, task, tuple(cells), facts)
+
+
+def _open(entry: DatasetEntry) -> tuple[DataRef, OpenedData]:
+    root = str(Path(entry.root).expanduser().resolve()) if entry.root else None
+    data = DataRef(entry.label, entry.reader, entry.argument, root, dict(entry.options), entry.val_fraction)
+    opened = open_data(data)
+    spec = opened.splits.train.spec
+    picture = (spec.height, spec.width, spec.channels)
+    return replace(data, picture=picture, fingerprint=opened.fingerprint), opened
+
+
+def _facts(data: DataRef, opened: OpenedData) -> dict[str, Any]:
+    splits = opened.splits
+    return {
+        "fingerprint": data.fingerprint,
+        "classes": list(splits.train.spec.classes),
+        "picture": list(data.picture),
+        "train": len(splits.train),
+        "val": len(splits.val) if splits.val is not None else 0,
+        "test": len(splits.test),
+        "licence": load_plugin("readers", data.reader).licence if data.reader else "unknown",
+        "test_pictures_in_train": opened.test_pictures_in_train,
+    }
+
+
+def _contenders(suite: Suite) -> list[tuple[str, GeneratorEntry | None, float | None]]:
+    """The rows of every comparison: real, augment, then generator × regime × ratio."""
+    rows: list[tuple[str, GeneratorEntry | None, float | None]] = [("real", None, None)]
+    if "augment" in suite.regimes:
+        rows.append(("augment", None, None))
+    for generator in suite.generators:
+        rows += [(regime, generator, ratio) for regime in generator.regimes for ratio in generator.ratios]
+    return rows
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """The cells of one data set; splits that several cells share are drawn once."""
+
+    suite: Suite
+    task: Task
+    data: DataRef
+    opened: OpenedData
+    engine: str
+
+    def cell(
+        self,
+        model: ModelEntry,
+        share: RealShare,
+        regime: str,
+        generator: GeneratorEntry | None,
+        ratio: float | None,
+        seed: int,
+    ) -> PlannedCell:
+        part = self._part(share, seed)
+        kept, held_back = self._sizes(part)
+        plugin: type[Generator] | None = load_plugin("generators", generator.name) if generator else None
+        synthetic, skip = None, ""
+        if generator is not None and plugin is not None and ratio is not None:
+            synthetic = self._sample_job(generator, plugin, part, max(1, round(kept * ratio)), seed)
+            if plugin.fits_on == "held_back" and not held_back:
+                skip = "nothing is held back: all real training samples are in use"
+        options = make_options(self.task.model_options(model.name), model.options, where=model.label)
+        job = CellJob(
+            task=PluginRef(self.suite.task, _implementation(type(self.task)), {}),
+            model=PluginRef(model.name, _implementation(type(self.task)), options_json(options)),
+            budget=_filled(model.budget, _filled(self.suite.budget, self.task.default_budget)),
+            part=part,
+            regime=regime,
+            synthetic=synthetic,
+            weights_seed=derive_seed(seed, "weights", model.name),
+            order_seed=derive_seed(seed, "order"),
+            engine=self.engine,
+        )
+        place = Coordinates(
+            self.suite.task,
+            self.data.label,
+            model.label,
+            str(share),
+            regime,
+            generator.label if generator else None,
+            ratio,
+            seed,
+        )
+        return PlannedCell(place, job, bool(plugin and plugin.control), skip)
+
+    def _part(self, share: RealShare, seed: int) -> RealPart:
+        return RealPart(
+            self.data,
+            share.fraction,
+            share.per_class,
+            # at the whole train split the seed changes nothing, and one key serves all seeds
+            0 if share.fraction == 1 else derive_seed(seed, "real part", self.data.fingerprint),
+        )
+
+    def _sizes(self, part: RealPart) -> tuple[int, int]:
+        strata = self.opened.splits.train.strata()
+        try:
+            kept, held_back = split_real(
+                strata, fraction=part.fraction, per_class=part.per_class, seed=part.seed
+            )
+        except UserError as error:
+            raise UserError(error.what, where=f"data set {self.data.label!r}", hint=error.hint) from None
+        return len(kept), len(held_back)
+
+    def _sample_job(
+        self, generator: GeneratorEntry, plugin: type[Generator], part: RealPart, count: int, seed: int
+    ) -> SampleJob:
+        options = make_options(plugin.Options, generator.options, where=generator.label)
+        budget = _filled(generator.budget, plugin.default_budget) if plugin.default_budget else None
+        reference = PluginRef(generator.name, _implementation(plugin), options_json(options))
+        fit = FitJob(reference, budget, part, derive_seed(seed, "fit"), self.engine)
+        return SampleJob(fit, count, derive_seed(seed, "sample"))
+
+
+def _filled(asked: Any, default: Budget) -> Budget:
+    """The default budget with what the suite asked for put in."""
+    return Budget(**(asdict(default) | dict(asked or {})))
+
+
+def _implementation(plugin: type[Any]) -> str:
+    return f"{plugin.__module__}:{plugin.__qualname__} v{plugin.version}"

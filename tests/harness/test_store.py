@@ -1,0 +1,104 @@
+"""The artefact cache: whole or not at all, found again by content, damage noticed."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cvbench.errors import UserError
+from cvbench.store import Store, content_key
+
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(), plain, max_size=5))
+def test_a_key_does_not_depend_on_the_order_of_a_mapping(description):
+    backwards = dict(reversed(description.items()))
+    assert content_key("fit", description) == content_key("fit", backwards)
+
+
+@given(st.dictionaries(st.text(), plain, min_size=1, max_size=5))
+def test_a_key_depends_on_kind_and_content(description):
+    assert content_key("fit", description) != content_key("sample", description)
+    assert content_key("fit", description) != content_key("fit", {**description, "one more key": 1})
+
+
+def fill(folder: Path) -> dict[str, int]:
+    (folder / "weights.bin").write_bytes(b"weights")
+    return {"count": 7}
+
+
+def test_what_was_made_is_found_with_its_facts(tmp_path):
+    made = Store(tmp_path).make("fit", "ab" * 32, {"what": 1}, fill)
+    found = Store(tmp_path).find("fit", "ab" * 32)
+    assert found is not None
+    assert found.folder == made.folder
+    assert found.facts == {"count": 7}
+    assert (found.folder / "weights.bin").read_bytes() == b"weights"
+    assert json.loads((found.folder / "manifest.json").read_text())["description"] == {"what": 1}
+
+
+def test_a_failed_write_leaves_nothing(tmp_path):
+    store = Store(tmp_path)
+
+    def half(folder: Path) -> dict[str, int]:
+        fill(folder)
+        raise RuntimeError("killed half-way")
+
+    with pytest.raises(RuntimeError):
+        store.make("fit", "ab" * 32, {}, half)
+    assert store.find("fit", "ab" * 32) is None
+    assert not list((tmp_path / "incoming").iterdir())
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "remove", "manifest"])
+def test_a_damaged_artefact_is_set_aside(tmp_path, damage):
+    folder = Store(tmp_path).make("fit", "ab" * 32, {}, fill).folder
+    file = folder / ("manifest.json" if damage == "manifest" else "weights.bin")
+    if damage == "remove":
+        file.unlink()
+    else:
+        file.write_bytes(b"wrong!!" if damage == "flip" else b"we" if damage == "cut" else b"{")
+    store = Store(tmp_path)
+    assert store.find("fit", "ab" * 32) is None
+    assert not store.has("fit", "ab" * 32)
+    assert len(list((tmp_path / "damaged").iterdir())) == 1
+    store.make("fit", "ab" * 32, {}, fill)
+    assert store.find("fit", "ab" * 32) is not None
+
+
+@pytest.mark.parametrize("content", ['{"format": 99}', "{", "[]", '{"formation": 1}'])
+def test_another_versions_cache_is_refused(tmp_path, content):
+    (tmp_path / "cache.json").write_text(content)
+    with pytest.raises(UserError, match=r"cache\.json.*another version.*CVBENCH_CACHE"):
+        Store(tmp_path)
+
+
+def test_a_folder_that_cannot_be_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot be used"):
+        Store(tmp_path / "file" / "cache")
+
+
+def test_no_permission_to_write_is_one_line(tmp_path, monkeypatch):
+    Store(tmp_path)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write everywhere
+    with pytest.raises(UserError, match="no permission"):
+        Store(tmp_path)
+
+
+def test_a_step_is_held_against_others_and_its_scratch_outlives_it(tmp_path):
+    store = Store(tmp_path)
+    with store.claim("k") as scratch:
+        (scratch / "checkpoint").write_text("half")
+    with store.claim("k") as scratch:
+        assert (scratch / "checkpoint").read_text() == "half"
+    store.drop_scratch("k")
+    assert not scratch.exists()
