@@ -1,0 +1,51 @@
+"""``cvbench generate``: fit a generator on a data set's training pictures and write what it makes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cvbench.cli.app import app
+from cvbench.cli.console import err, out
+from cvbench.cli.run import DeviceChoice, DeviceOption
+
+
+@app.command(rich_help_panel="Data")
+def generate(
+    generator: Annotated[str, typer.Argument(help="A generator's name; see `cvbench list generators`.")],
+    data: Annotated[str, typer.Option(help="A data set's name, or a folder; only its train split is seen.")],
+    out_folder: Annotated[Path, typer.Option("--out", help="The folder to write; must be new or empty.")],
+    count: Annotated[int | None, typer.Option(help="Pictures, in the train split's proportions.")] = None,
+    per_class: Annotated[int | None, typer.Option(help="Pictures of each class, instead of --count.")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same pictures.")] = 0,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="options.KEY=… or budget.steps=… of the generator."),
+    ] = None,
+    device: DeviceOption = DeviceChoice.auto,
+) -> None:
+    """Write an image folder of synthetic pictures, with a contact sheet to look at."""
+    from rich.progress import Progress as Bars
+
+    from cvbench.devices import share_out
+    from cvbench.generate import plan_samples, sample_set
+    from cvbench.store import Store, default_cache
+    from cvbench.writers import write_image_folder
+
+    workers = share_out(device.value, 1, None)
+    request = plan_samples(generator, data, count, per_class, seed, set_ or [], workers.device)
+    with Bars(console=err, transient=True) as bars:
+        bar = bars.add_task("starting", total=None)
+
+        def progress(done: int, total: int, note: str = "") -> None:
+            bars.update(bar, completed=done, total=total, description=note or "working")
+
+        made = sample_set(request, Store(default_cache()), workers.device, progress)
+        write_image_folder(made, out_folder, about=request.about(), progress=progress)
+    out.print(
+        f"{len(made):,} pictures of {len(made.spec.classes)} classes in {out_folder}; "
+        f"look at {out_folder / 'contact-sheet.png'}",
+        soft_wrap=True,
+    )

@@ -1,0 +1,118 @@
+"""The sampler that every class-conditional network here shares: seeded chunks out, safetensors and JSON on disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from cvbench.contracts import Sampler
+from cvbench.errors import DataError
+from cvbench.samples import DatasetSpec, IntArray, LabelledImages, proportional_counts, shuffled_labels
+from cvbench.seeds import derive_seed
+
+FORMAT = 1
+CHUNK = 500  # pictures per chunk; the noise is drawn chunk by chunk, so this is part of what a seed means
+
+# (network, int64 labels (n,), torch.Generator on the CPU) → float pictures (n, C, H, W) in [-1, 1]
+Draw = Callable[[nn.Module, Tensor, torch.Generator], Tensor]
+
+
+@dataclass(frozen=True)
+class ConditionalSampler(Sampler):
+    """A trained network, how to draw from it, and the class proportions of its train split.
+
+    ``about`` is what the network is built from; it is saved beside the weights.
+    """
+
+    network: nn.Module
+    draw: Draw
+    spec: DatasetSpec
+    class_counts: IntArray
+    about: Mapping[str, Any]
+
+    def sample(
+        self, count: int, *, seed: int, class_counts: IntArray | None = None
+    ) -> Iterator[LabelledImages]:
+        counts = proportional_counts(self.class_counts, count) if class_counts is None else class_counts
+        labels = shuffled_labels(counts, derive_seed(seed, "labels"))
+        device = next(self.network.parameters()).device
+        self.network.eval()
+        for start in range(0, count, CHUNK):
+            chunk = labels[start : start + CHUNK]
+            noise = torch.Generator().manual_seed(derive_seed(seed, "noise", start))
+            with torch.inference_mode():
+                drawn = self.draw(self.network, torch.from_numpy(chunk).to(device), noise)
+            yield LabelledImages(self.spec, to_bytes(drawn, self.spec), chunk)
+
+    def save(self, folder: Path) -> None:
+        save_file(
+            {name: tensor.contiguous().cpu() for name, tensor in self.network.state_dict().items()},
+            folder / "network.safetensors",
+        )
+        description = {
+            "format": FORMAT,
+            "spec": self.spec.to_json(),
+            "class_counts": self.class_counts.tolist(),
+            "about": dict(self.about),
+        }
+        (folder / "sampler.json").write_text(json.dumps(description, indent=1))
+
+
+@dataclass(frozen=True)
+class SavedNetwork:
+    """What :meth:`ConditionalSampler.save` wrote."""
+
+    weights: Mapping[str, Tensor]
+    spec: DatasetSpec
+    class_counts: IntArray
+    about: Mapping[str, Any]
+
+
+def read_saved(folder: Path) -> SavedNetwork:
+    """Raises :class:`DataError` for a file that is missing, cut short or of another version."""
+    try:
+        description = json.loads((folder / "sampler.json").read_text())
+        if description["format"] != FORMAT:
+            found = description["format"]
+            raise DataError(f"a sampler of format {found}, this version reads {FORMAT}", where=str(folder))
+        weights = load_file(folder / "network.safetensors")
+        counts = np.array(description["class_counts"], dtype=np.int64)
+        return SavedNetwork(weights, DatasetSpec.from_json(description["spec"]), counts, description["about"])
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise DataError(
+            f"not a readable sampler ({type(error).__name__}: {error})",
+            where=str(folder),
+            hint="fit it again",
+        ) from error
+
+
+# ------------------------------------------------------------------------- pictures ↔ network space
+
+
+def padded_side(side: int, multiple: int) -> int:
+    """The least multiple that holds the side."""
+    return -(-side // multiple) * multiple
+
+
+def to_network(images: Tensor, multiple: int) -> Tensor:
+    """uint8 (n, C, H, W) → float32 in [-1, 1], padded at the lower right edge to multiples of ``multiple``."""
+    high, wide = images.shape[-2:]
+    scaled = images.float().div(127.5).sub(1)
+    padding = (0, padded_side(wide, multiple) - wide, 0, padded_side(high, multiple) - high)
+    return nn.functional.pad(scaled, padding, mode="replicate") if any(padding) else scaled
+
+
+def to_bytes(pictures: Tensor, spec: DatasetSpec) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Float (n, C, H', W') in [-1, 1] → uint8 (n, H, W, C), the padding cut away."""
+    cut = pictures.float()[..., : spec.height, : spec.width]
+    scaled = cut.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+    return scaled.permute(0, 2, 3, 1).contiguous().cpu().numpy()
