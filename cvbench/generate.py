@@ -6,18 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
-from cvbench.contracts import Generator, Progress
-from cvbench.errors import CvbenchError, NotApplicable, PluginError, UserError
-from cvbench.jobs import FitJob, SampleJob
-from cvbench.plan import fit_job, open_entry
-from cvbench.plugins import load_plugin
-from cvbench.real_data import open_data
-from cvbench.samples import IntArray, LabelledImages, load_dataset
-from cvbench.steps import Outcome, draw, make_generator, run_job
-from cvbench.store import Store
-from cvbench.suite import RealShare, parse_suite
+from cvbench.jobs import SampleJob
+from cvbench.samples import IntArray
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from cvbench.contracts import Budget, Generator, Task
@@ -17,7 +16,7 @@ from cvbench.real_data import OpenedData, open_data
 from cvbench.regimes import split_real
 from cvbench.seeds import derive_seed
 from cvbench.store import Store
-from cvbench.suite import DatasetEntry, GeneratorEntry, ModelEntry, RealShare, Suite
+from cvbench.suite import BudgetEntry, DatasetEntry, GeneratorEntry, ModelEntry, RealShare, Suite
 
 WITHOUT_GENERATOR = ("real", "augment")
 
@@ -91,8 +90,7 @@ def make_plan(suite: Suite, *, device: str) -> Plan:
 
 
 def _open(entry: DatasetEntry) -> tuple[DataRef, OpenedData]:
-    root = str(Path(entry.root).expanduser().resolve()) if entry.root else None
-    data = DataRef(entry.label, entry.reader, entry.argument, root, dict(entry.options), entry.val_fraction)
+    data = DataRef(entry.label, entry.reader, entry.argument, entry.root, dict(entry.options), entry.val_fraction)
     opened = open_data(data)
     spec = opened.splits.train.spec
     picture = (spec.height, spec.width, spec.channels)
@@ -119,7 +117,8 @@ def _contenders(suite: Suite) -> list[tuple[str, GeneratorEntry | None, float | 
     if "augment" in suite.regimes:
         rows.append(("augment", None, None))
     for generator in suite.generators:
-        rows += [(regime, generator, ratio) for regime in generator.regimes for ratio in generator.ratios]
+        for regime in suite.regimes_of(generator):
+            rows += [(regime, generator, ratio) for ratio in suite.ratios_of(generator)]
     return rows
 
 
@@ -150,7 +149,7 @@ class _Grid:
             synthetic = self._sample_job(generator, plugin, part, max(1, round(kept * ratio)), seed)
             if plugin.fits_on == "held_back" and not held_back:
                 skip = "nothing is held back: all real training samples are in use"
-        options = make_options(self.task.model_options(model.name), model.options, where=model.label)
+        options: Any = make_options(self.task.model_options(model.name), model.options, where=model.label)
         job = CellJob(
             task=PluginRef(self.suite.task, _implementation(type(self.task)), {}),
             model=PluginRef(model.name, _implementation(type(self.task)), options_json(options)),
@@ -186,9 +185,7 @@ class _Grid:
     def _sizes(self, part: RealPart) -> tuple[int, int]:
         strata = self.opened.splits.train.strata()
         try:
-            kept, held_back = split_real(
-                strata, fraction=part.fraction, per_class=part.per_class, seed=part.seed
-            )
+            kept, held_back = split_real(strata, fraction=part.fraction, per_class=part.per_class, seed=part.seed)
         except UserError as error:
             raise UserError(error.what, where=f"data set {self.data.label!r}", hint=error.hint) from None
         return len(kept), len(held_back)
@@ -196,16 +193,16 @@ class _Grid:
     def _sample_job(
         self, generator: GeneratorEntry, plugin: type[Generator], part: RealPart, count: int, seed: int
     ) -> SampleJob:
-        options = make_options(plugin.Options, generator.options, where=generator.label)
+        options: Any = make_options(plugin.Options, generator.options, where=generator.label)
         budget = _filled(generator.budget, plugin.default_budget) if plugin.default_budget else None
         reference = PluginRef(generator.name, _implementation(plugin), options_json(options))
         fit = FitJob(reference, budget, part, derive_seed(seed, "fit"), self.engine)
         return SampleJob(fit, count, derive_seed(seed, "sample"))
 
 
-def _filled(asked: Any, default: Budget) -> Budget:
+def _filled(asked: BudgetEntry, default: Budget) -> Budget:
     """The default budget with what the suite asked for put in."""
-    return Budget(**(asdict(default) | dict(asked or {})))
+    return Budget(**(asdict(default) | asked.given()))
 
 
 def _implementation(plugin: type[Any]) -> str:

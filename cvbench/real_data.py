@@ -49,9 +49,7 @@ def open_data(data: DataRef) -> OpenedData:
 def real_part(part: RealPart) -> tuple[Dataset, Dataset]:
     """The real training samples that a cell uses, and those that it holds back."""
     train = open_data(part.data).splits.train
-    kept, held_back = split_real(
-        train.strata(), fraction=part.fraction, per_class=part.per_class, seed=part.seed
-    )
+    kept, held_back = split_real(train.strata(), fraction=part.fraction, per_class=part.per_class, seed=part.seed)
     return (train if len(kept) == len(train) else train.select(kept)), train.select(held_back)
 
 

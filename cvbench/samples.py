@@ -194,11 +194,11 @@ def proportional_counts(weights: IntArray | FloatArray | Sequence[float], count:
     whole = np.floor(exact).astype(np.int64)
     leftovers = np.argsort(whole - exact, kind="stable")[: count - int(whole.sum())]
     whole[leftovers] += 1
-    return whole
+    return np.asarray(whole, dtype=np.int64)
 
 
 def shuffled_labels(counts: IntArray, seed: int) -> IntArray:
     """(sum of counts,) class indices with exactly these counts, in an order drawn from ``seed``."""
-    labels = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
+    labels: IntArray = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
     np.random.default_rng(seed).shuffle(labels)
     return labels

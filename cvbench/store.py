@@ -26,9 +26,7 @@ FORMAT = 1  # of the cache's layout and manifests
 
 def content_key(kind: str, description: Mapping[str, Any]) -> str:
     """SHA-256 of the step's canonical description: 64 hex digits. Mapping order does not matter."""
-    canonical = json.dumps(
-        [FORMAT, kind, description], sort_keys=True, separators=(",", ":"), allow_nan=False
-    )
+    canonical = json.dumps([FORMAT, kind, description], sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 

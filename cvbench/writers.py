@@ -21,9 +21,7 @@ SHEET_MARGIN = 2  # pixels between pictures
 SHEET_LEAST_SIDE = 56  # pixels: smaller pictures are enlarged by a whole factor, so that they can be seen
 
 
-def write_image_folder(
-    data: LabelledImages, folder: Path, *, about: Mapping[str, Any], progress: Progress
-) -> None:
+def write_image_folder(data: LabelledImages, folder: Path, *, about: Mapping[str, Any], progress: Progress) -> None:
     """``folder/<class>/000001.png``, a ``contact-sheet.png`` and ``about.json``: all there, or nothing.
 
     Raises :class:`UserError` when the folder exists and is not empty, or a class name cannot be a folder's.

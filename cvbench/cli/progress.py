@@ -60,9 +60,7 @@ class RunProgress:
 
     def started(self, job: Job) -> None:
         """A worker took the job."""
-        self.bars[job.key] = self.live.add_task(
-            escape(title(job)), total=None, began=time.monotonic(), first=None
-        )
+        self.bars[job.key] = self.live.add_task(escape(title(job)), total=None, began=time.monotonic(), first=None)
 
     def advanced(self, job: Job, done: int, total: int, note: str) -> None:
         """A worker's word on how far the job is."""

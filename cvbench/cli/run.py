@@ -58,7 +58,6 @@ def plan(
     from cvbench.ledger import Ledger
     from cvbench.plan import make_plan
     from cvbench.run import todo
-    from cvbench.run_folder import RunFolder
     from cvbench.store import Store, default_cache
     from cvbench.suite import load_suite
 

@@ -1,0 +1,85 @@
+"""Readers of real data: each opens one format. ``open_dataset`` finds the right one and checks what it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cvbench.contracts import Reader, Splits
+from cvbench.errors import DataError, UserError
+from cvbench.plugins import listings, load_plugin, make_plugin
+from cvbench.regimes import split_real
+from cvbench.samples import Dataset
+from cvbench.seeds import derive_seed
+
+
+def open_dataset(
+    reader: str, argument: str, root: Path | None, options: Mapping[str, Any], val_fraction: float
+) -> Splits:
+    """The splits of a data set, held to what every task may rely on.
+
+    ``reader`` is an entry-point name, or empty: then the folder's format is recognised. ``argument`` is what
+    follows the colon in ``torchvision:CIFAR10``. A ``val_fraction`` above zero takes a fixed stratified part
+    of train as val when the data has none. Raises :class:`DataError`.
+    """
+    if not reader:
+        if root is None:
+            raise DataError("neither a reader nor a folder is given")
+        reader = recognise(root)
+    given = dict(options)
+    if argument:
+        if "dataset" not in load_plugin("readers", reader).Options.__dataclass_fields__:
+            raise UserError(f"the reader {reader!r} takes no name after a colon", where=f"{reader}:{argument}")
+        given["dataset"] = argument
+    opened: Splits = make_plugin("readers", reader, given).open(root)
+    checked(opened)
+    return _with_val(opened, val_fraction)
+
+
+def recognise(root: Path) -> str:
+    """The name of the installed reader that knows this folder's format."""
+    if not root.exists():
+        raise DataError("there is no such folder", where=str(root))
+    tried = []
+    for listing in listings("readers"):
+        if listing.plugin is not None and issubclass(listing.plugin, Reader):
+            tried.append(listing.name)
+            if listing.plugin.recognises(root):
+                return listing.name
+    raise DataError(
+        "no reader knows this format",
+        where=str(root),
+        hint=f"looked for: {', '.join(tried)}. A folder of pictures is root/train/<class>/*.png and root/test/…",
+    )
+
+
+def checked(splits: Splits) -> Splits:
+    """The splits, if train and test have samples and all parts agree on classes and picture shape."""
+    name = splits.train.spec.name
+    for part, data in (("train", splits.train), ("test", splits.test)):
+        if not len(data):
+            raise DataError(f"the {part} split is empty", where=name)
+    for part, other in (("test", splits.test), ("val", splits.val)):
+        if other is not None and _shape(other) != _shape(splits.train):
+            raise DataError(f"train has {_shape(splits.train)}, {part} has {_shape(other)}", where=name)
+    return splits
+
+
+def _shape(data: Dataset) -> str:
+    spec = data.spec
+    return f"{spec.height}x{spec.width}x{spec.channels} pictures of {len(spec.classes)} classes"
+
+
+def _with_val(splits: Splits, fraction: float) -> Splits:
+    if not fraction or splits.val is not None:
+        return splits
+    seed = derive_seed(0, "val", splits.train.fingerprint)
+    val, train = split_real(splits.train.strata(), fraction=fraction, per_class=None, seed=seed)
+    if not len(train) or len(np.unique(splits.train.strata()[train])) < len(np.unique(splits.train.strata())):
+        raise DataError(
+            f"val_fraction {fraction:g} leaves a class without training samples", where=splits.train.spec.name
+        )
+    return Splits(splits.train.select(train), splits.test, splits.train.select(val))

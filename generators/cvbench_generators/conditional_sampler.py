@@ -39,9 +39,7 @@ class ConditionalSampler(Sampler):
     class_counts: IntArray
     about: Mapping[str, Any]
 
-    def sample(
-        self, count: int, *, seed: int, class_counts: IntArray | None = None
-    ) -> Iterator[LabelledImages]:
+    def sample(self, count: int, *, seed: int, class_counts: IntArray | None = None) -> Iterator[LabelledImages]:
         counts = proportional_counts(self.class_counts, count) if class_counts is None else class_counts
         labels = shuffled_labels(counts, derive_seed(seed, "labels"))
         device = next(self.network.parameters()).device

@@ -43,9 +43,7 @@ def test_per_class_takes_exactly_so_many_or_says_who_has_too_few(groups, per_cla
 
 def pictures(value: int, count: int) -> LabelledImages:
     spec = DatasetSpec("toy", AnnotationKind.LABEL, ("a", "b"), 2, 3, 1)
-    return LabelledImages(
-        spec, np.full((count, 2, 3, 1), value, np.uint8), np.arange(count, dtype=np.int64) % 2
-    )
+    return LabelledImages(spec, np.full((count, 2, 3, 1), value, np.uint8), np.arange(count, dtype=np.int64) % 2)
 
 
 @pytest.mark.parametrize("regime", ["real", "augment", "synthetic", "mixed", "finetune"])

@@ -99,8 +99,8 @@ def fit(
         raise NotApplicable("cgan needs pictures of equal size with one class each")
     device, spec = workplace.device, train.spec
     torch.manual_seed(derive_seed(seed, "weights"))
-    g = PictureNet(spec, options.latent, options.width).to(device, memory_format=torch.channels_last)
-    d = Critic(spec, options.width).to(device, memory_format=torch.channels_last)
+    g = PictureNet(spec, options.latent, options.width).to(device).to(memory_format=torch.channels_last)
+    d = Critic(spec, options.width).to(device).to(memory_format=torch.channels_last)
     ema = Ema(g, options.ema)
     settings = OptimizerSettings("adam", options.learning_rate, betas=(0.0, 0.9), warmup=50, floor=0.1)
     descend_g = Descent(g.parameters(), settings, steps=budget.steps)
@@ -154,15 +154,15 @@ def augmented(pair: Tensor) -> Tensor:
     """(2, n, C, H, W) → the same, each picture and its partner shifted and partly blanked alike."""
     n, _, high, wide = pair.shape[1:]
     device, reach = pair.device, max(1, min(high, wide) // 8)
-    padded = pad(pair.flatten(0, 1), (reach, reach, reach, reach), mode="replicate").unflatten(0, (2, n))
+    padded = pad(pair.flatten(0, 1), (reach, reach, reach, reach), mode="replicate").view(
+        2, n, -1, high + 2 * reach, wide + 2 * reach
+    )
     down, right = torch.randint(0, 2 * reach + 1, (2, n, 1, 1), device=device)
     rows = (torch.arange(high, device=device)[None, :, None] + down).expand(n, high, wide)
     columns = (torch.arange(wide, device=device)[None, None, :] + right).expand(n, high, wide)
     which = torch.arange(n, device=device)[:, None, None]
     shifted = padded.permute(1, 3, 4, 0, 2)[which, rows, columns].permute(3, 0, 4, 1, 2)
-    top, left = torch.rand(2, n, 1, 1, device=device) * torch.tensor([high, wide], device=device).view(
-        2, 1, 1, 1
-    )
+    top, left = torch.rand(2, n, 1, 1, device=device) * torch.tensor([high, wide], device=device).view(2, 1, 1, 1)
     y, x = torch.arange(high, device=device)[None, :, None], torch.arange(wide, device=device)[None, None, :]
     inside = ((y - top).abs() < high / 6) & ((x - left).abs() < wide / 6)
     blank = inside & (torch.rand(n, 1, 1, device=device) < 0.5)
@@ -180,5 +180,5 @@ def load(folder: Path, device: str) -> ConditionalSampler:
     saved = read_saved(folder)
     g = PictureNet(saved.spec, int(saved.about["latent"]), int(saved.about["width"]))
     g.load_state_dict(dict(saved.weights))
-    g.to(device, memory_format=torch.channels_last)
+    g.to(device).to(memory_format=torch.channels_last)
     return ConditionalSampler(g, draw, saved.spec, saved.class_counts, saved.about)

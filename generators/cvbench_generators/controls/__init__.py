@@ -37,9 +37,7 @@ class Replay(Sampler):
 
     source: LabelledImages
 
-    def sample(
-        self, count: int, *, seed: int, class_counts: IntArray | None = None
-    ) -> Iterator[LabelledImages]:
+    def sample(self, count: int, *, seed: int, class_counts: IntArray | None = None) -> Iterator[LabelledImages]:
         rng = np.random.default_rng(seed)
         if class_counts is None:
             rounds, rest = divmod(count, len(self.source))
@@ -56,9 +54,7 @@ class Replay(Sampler):
         for label, count in enumerate(counts):
             members = np.flatnonzero(self.source.labels == label)
             if count and not len(members):
-                raise NotApplicable(
-                    f"there is no picture of class {self.source.spec.classes[label]!r} to give"
-                )
+                raise NotApplicable(f"there is no picture of class {self.source.spec.classes[label]!r} to give")
             rounds = -(-int(count) // len(members)) if count else 0
             orders = [rng.permutation(members) for _ in range(rounds)]
             chosen += [np.concatenate(orders)[:count]] if orders else []
@@ -112,9 +108,7 @@ class NoisePictures(Sampler):
     spec: DatasetSpec
     class_counts: IntArray
 
-    def sample(
-        self, count: int, *, seed: int, class_counts: IntArray | None = None
-    ) -> Iterator[LabelledImages]:
+    def sample(self, count: int, *, seed: int, class_counts: IntArray | None = None) -> Iterator[LabelledImages]:
         rng = np.random.default_rng(seed)
         counts = proportional_counts(self.class_counts, count) if class_counts is None else class_counts
         labels = shuffled_labels(counts, seed)

@@ -42,9 +42,7 @@ class Block(nn.Module):
 
     def __init__(self, inside: int, outside: int, condition: int) -> None:
         super().__init__()
-        self.first = nn.Sequential(
-            nn.GroupNorm(8, inside), nn.SiLU(), nn.Conv2d(inside, outside, 3, padding=1)
-        )
+        self.first = nn.Sequential(nn.GroupNorm(8, inside), nn.SiLU(), nn.Conv2d(inside, outside, 3, padding=1))
         self.norm = nn.GroupNorm(8, outside, affine=False)
         self.film = nn.Linear(condition, 2 * outside)
         self.second = zeroed(nn.Conv2d(outside, outside, 3, padding=1))
@@ -62,9 +60,7 @@ class VelocityNet(nn.Module):
     def __init__(self, channels: int, classes: int, width: int, patch: int) -> None:
         super().__init__()
         condition = 4 * width
-        self.time = nn.Sequential(
-            nn.Linear(64, condition), nn.SiLU(), nn.Linear(condition, condition), nn.SiLU()
-        )
+        self.time = nn.Sequential(nn.Linear(64, condition), nn.SiLU(), nn.Linear(condition, condition), nn.SiLU())
         self.label = nn.Embedding(classes, condition)
         self.fold, self.unfold = nn.PixelUnshuffle(patch), nn.PixelShuffle(patch)
         self.stem = nn.Conv2d(channels * patch**2, width, 3, padding=1)
@@ -116,9 +112,7 @@ def fit(
     settings = OptimizerSettings(
         "adamw", options.learning_rate, 1e-2, (0.9, 0.99), warmup=100, floor=0.02, clip_norm=1.0
     )
-    descent = Descent(
-        net.parameters(), settings, steps=budget.steps, device=device, precision=budget.precision
-    )
+    descent = Descent(net.parameters(), settings, steps=budget.steps, device=device, precision=budget.precision)
     images, labels = to_tensor(train.images, device), torch.from_numpy(train.labels).to(device)
     order = BatchOrder(len(train), budget.batch_size, derive_seed(seed, "order"))
 
@@ -184,6 +178,6 @@ def load(folder: Path, device: str) -> ConditionalSampler:
     spec, about = replace(saved.spec), saved.about
     net = VelocityNet(spec.channels, len(spec.classes), int(about["width"]), patch_size(spec))
     net.load_state_dict(dict(saved.weights))
-    net.to(device, memory_format=torch.channels_last)
+    net.to(device).to(memory_format=torch.channels_last)
     draw = partial(follow, spec=spec, steps=int(about["sampling_steps"]), precision=about["precision"])
     return ConditionalSampler(net, draw, spec, saved.class_counts, about)

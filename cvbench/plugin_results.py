@@ -1,0 +1,43 @@
+"""Holds what a plugin returned to its contract, the moment it is returned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from cvbench.contracts import Metric, Scores
+from cvbench.errors import DataError, PluginError
+from cvbench.samples import DatasetSpec, LabelledImages
+
+
+def checked_chunk(chunk: Any, spec: DatasetSpec, who: str) -> LabelledImages:
+    """The chunk of a sampler, if it is labelled pictures under ``spec``; else :class:`PluginError`."""
+    if not isinstance(chunk, LabelledImages):
+        raise PluginError(f"{who}: sample gave {type(chunk).__name__}, not LabelledImages")
+    if replace(chunk.spec, name="") != replace(spec, name=""):
+        raise PluginError(f"{who}: sample gave pictures of another spec ({chunk.spec}), not the train split's")
+    try:
+        return LabelledImages(spec, chunk.images, chunk.labels)
+    except DataError as error:
+        raise PluginError(f"{who}: {error.what}") from None
+
+
+def checked_scores(scores: Any, metrics: Sequence[Metric], items: int, who: str) -> Scores:
+    """The scores, if every metric is there and in its range and per-item scores fit; else :class:`PluginError`."""
+    if not isinstance(scores, Scores):
+        raise PluginError(f"{who}: score gave {type(scores).__name__}, not Scores")
+    for metric in metrics:
+        value = scores.values.get(metric.name)
+        if value is None:
+            raise PluginError(f"{who}: the metric {metric.name!r} is missing")
+        if not metric.low - 1e-9 <= value <= metric.high + 1e-9:
+            raise PluginError(f"{who}: {metric.name} is {value}, outside [{metric.low:g}, {metric.high:g}]")
+    for name, per_item in scores.per_item.items():
+        if np.shape(per_item) != (items,):
+            raise PluginError(f"{who}: {name} has per-item scores of shape {np.shape(per_item)}, not ({items},)")
+        if not abs(float(np.mean(per_item)) - scores.values[name]) <= 1e-6:
+            raise PluginError(f"{who}: the mean of the per-item scores of {name} is not its value")
+    return scores

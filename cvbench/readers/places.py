@@ -1,0 +1,30 @@
+"""Where a named data set lies: its ``root:``, ``CVBENCH_DATA/<name>``, or the cache folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from cvbench.errors import DataError
+
+
+def cached_place(name: str) -> Path:
+    """Where a named set is kept when cvbench fetches it."""
+    from cvbench.store import default_cache
+
+    return default_cache() / "data" / name
+
+
+def find_place(name: str, root: Path | None, *, download: bool, can_download: bool = True) -> Path:
+    """The folder that holds the set. Raises :class:`DataError` that lists where it was looked for."""
+    shared = os.environ.get("CVBENCH_DATA")
+    places = [root] if root else [*([Path(shared) / name] if shared else []), cached_place(name)]
+    for place in places:
+        if place.is_dir() and any(place.iterdir()):
+            return place
+    if download and can_download and root is None:
+        return cached_place(name)
+    hint = "set root: or CVBENCH_DATA to a folder that has it"
+    if can_download and not download:
+        hint += ", or the option download: true where there is a network"
+    raise DataError(f"no data set {name!r} in {' or '.join(map(str, places))}", where=name, hint=hint)

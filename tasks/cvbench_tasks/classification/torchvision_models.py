@@ -1,0 +1,105 @@
+"""torchvision's classifiers, fitted to the data's channels, classes and, for small pictures, resolution."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torchvision import models
+
+from cvbench.errors import UserError, near_names
+from cvbench.samples import DatasetSpec
+
+SMALL_SIDE = 64  # pixels: up to here a network made for 224 px keeps its resolution for longer
+FIXED_SIDE = ("vit_", "maxvit_", "swin_")  # families whose attention grid is fixed
+LEAST_SIDE = {"inception_v3": 75, "alexnet": 64, "squeezenet": 32, "googlenet": 32, "densenet": 32, "vgg": 32}
+
+
+def build(name: str, spec: DatasetSpec, weights: str) -> nn.Module:
+    """float (n, C, H, W) → logits (n, classes). Raises :class:`UserError` for weights that cannot be had."""
+    network = _with_head(name, weights, len(spec.classes))
+    if spec.channels != 3:
+        _take_channels(network, spec.channels, keep=weights != "none")
+    side = max(spec.height, spec.width)
+    if side <= SMALL_SIDE and name not in LEAST_SIDE and not name.startswith(FIXED_SIDE):
+        _keep_resolution(network)
+    needed = 224 if name.startswith(FIXED_SIDE) else _least_side(name)
+    if min(spec.height, spec.width) < needed:
+        return nn.Sequential(nn.Upsample((needed, needed), mode="bilinear"), MainOutput(network))
+    return MainOutput(network)
+
+
+class MainOutput(nn.Module):
+    """The network's main logits; inception and googlenet also give auxiliary ones while training."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        output: Any = self.network(pictures)
+        return cast(Tensor, getattr(output, "logits", output))
+
+
+def _with_head(name: str, weights: str, classes: int) -> nn.Module:
+    if weights == "none":
+        auxiliary = {"aux_logits": False, "init_weights": True} if name in ("googlenet", "inception_v3") else {}
+        return models.get_model(name, weights=None, num_classes=classes, **auxiliary)
+    known = [w.name for w in models.get_model_weights(name)]
+    if weights not in known:
+        raise UserError(f"{name} has no weights {weights!r}", hint=near_names(weights, [*known, "none"]))
+    try:
+        network: nn.Module = models.get_model(name, weights=weights)
+    except OSError as error:
+        raise UserError(
+            f"the weights {weights} of {name} cannot be had: {' '.join(str(error).split())[:150]}",
+            hint="they are downloaded once: this needs a network; or use weights: none",
+        ) from None
+    last_name, last = [(n, m) for n, m in network.named_modules() if isinstance(m, nn.Linear | nn.Conv2d)][-1]
+    fresh: nn.Module
+    if isinstance(last, nn.Linear):
+        fresh = nn.Linear(last.in_features, classes)
+    else:  # squeezenet's head is a convolution
+        fresh = nn.Conv2d(cast(nn.Conv2d, last).in_channels, classes, 1)
+    network.set_submodule(last_name, fresh)
+    return network
+
+
+def _take_channels(network: nn.Module, channels: int, *, keep: bool) -> None:
+    """Let the first convolution take so many channels; trained weights are averaged over colours."""
+    name, first = next((n, m) for n, m in network.named_modules() if isinstance(m, nn.Conv2d))
+    replacement = _convolution_like(first, channels, first.stride)
+    if keep:
+        with torch.no_grad():
+            mean = first.weight.mean(1, keepdim=True) * (first.in_channels / channels)
+            replacement.weight.copy_(mean.expand_as(replacement.weight))
+    network.set_submodule(name, replacement)
+    if hasattr(network, "transform_input"):
+        network.transform_input = False
+
+
+def _keep_resolution(network: nn.Module) -> None:
+    """A stem for small pictures: the first convolution steps by one, and a pool right behind it goes."""
+    name, first = next((n, m) for n, m in network.named_modules() if isinstance(m, nn.Conv2d))
+    if first.stride != (1, 1):
+        replacement = _convolution_like(first, first.in_channels, (1, 1))
+        replacement.weight = first.weight
+        network.set_submodule(name, replacement)
+    if isinstance(getattr(network, "maxpool", None), nn.MaxPool2d):
+        network.maxpool = nn.Identity()
+
+
+def _convolution_like(old: nn.Conv2d, channels: int, stride: Any) -> nn.Conv2d:
+    return nn.Conv2d(
+        channels,
+        old.out_channels,
+        cast(Any, old.kernel_size),
+        stride,
+        cast(Any, old.padding),
+        bias=old.bias is not None,
+    )
+
+
+def _least_side(name: str) -> int:
+    return next((side for family, side in LEAST_SIDE.items() if name.startswith(family)), 8)
