@@ -1,21 +1,32 @@
-"""One generator, fitted on a whole train split, and as many samples as asked: the plan's steps without a suite."""
+"""One generator, fitted on a whole train split, and as many samples as asked: a plan's steps without a suite."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from cvbench.jobs import SampleJob
-from cvbench.samples import IntArray
+import numpy as np
+
+from cvbench.contracts import Progress
+from cvbench.errors import CvbenchError, UserError
+from cvbench.jobs import RealPart, SampleJob
+from cvbench.plan import engine_name, fit_job, open_entry
+from cvbench.plugins import load_plugin
+from cvbench.real_data import open_data
+from cvbench.samples import LabelledImages
+from cvbench.seeds import derive_seed
+from cvbench.steps import draw, fitted_sampler, run_job
+from cvbench.store import Store
+from cvbench.suite import dataset_entry, generator_entry
 
 
 @dataclass(frozen=True)
 class SampleRequest:
-    """What to fit and how much to draw. ``class_counts`` is None for the train split's proportions."""
+    """What to fit and how much to draw; ``per_class`` overrides the train split's proportions."""
 
     job: SampleJob
-    class_counts: IntArray | None
+    per_class: int | None
 
     def about(self) -> Mapping[str, Any]:
         """For ``about.json`` beside the pictures: enough to make them again."""
@@ -25,6 +36,47 @@ class SampleRequest:
             "budget": asdict(fit.budget) if fit.budget else None,
             "data": {"name": fit.part.data.label, "fingerprint": fit.part.data.fingerprint},
             "count": self.job.count,
+            "per_class": self.per_class,
             "seed": self.job.seed,
             "engine": fit.engine,
         }
+
+
+def request_samples(
+    generator: str,
+    data: str,
+    *,
+    count: int | None,
+    per_class: int | None,
+    seed: int,
+    settings: Sequence[str],
+    device: str,
+) -> SampleRequest:
+    """Check everything and open the data. Raises :class:`UserError` before anything is fitted."""
+    if (count is None) == (per_class is None):
+        raise UserError("give either --count or --per-class")
+    if (asked := count if count is not None else per_class) is None or asked < 1:
+        raise UserError(f"must be at least 1, not {asked}", where="--count" if per_class is None else "--per-class")
+    entry = generator_entry(generator, settings)
+    if load_plugin("generators", entry.name).fits_on == "held_back":
+        raise UserError(f"{generator!r} needs a suite: it gives real pictures that a suite holds back")
+    reference, opened = open_entry(dataset_entry(data))
+    part = RealPart(reference, 1.0, None, 0)
+    fit = fit_job(entry, part, derive_seed(seed, "fit"), engine_name(device))
+    classes = len(opened.splits.train.spec.classes)
+    total = per_class * classes if per_class is not None else asked
+    return SampleRequest(SampleJob(fit, total, derive_seed(seed, "sample")), per_class)
+
+
+def sample_set(request: SampleRequest, store: Store, device: str, progress: Progress) -> LabelledImages:
+    """Fit (or find the fit in the cache) and draw. Raises :class:`CvbenchError` with the reason if a fit fails."""
+    job = request.job
+    outcome = run_job(job.fit, store, progress, device)
+    if outcome.status != "ok":
+        raise CvbenchError(f"the fit {outcome.status}: {outcome.reason}")
+    splits = open_data(job.fit.part.data).splits
+    asked: dict[str, Any] = {}
+    if request.per_class is not None:
+        asked["class_counts"] = np.full(len(splits.train.spec.classes), request.per_class, dtype=np.int64)
+    who = f"generator {job.fit.generator.name!r}"
+    return draw(fitted_sampler(job.fit, store, device), job.count, job.seed, splits, progress, who, **asked)

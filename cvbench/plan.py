@@ -70,14 +70,13 @@ def make_plan(suite: Suite, *, device: str) -> Plan:
     Raises :class:`UserError` for data that cannot be used: before anything is trained.
     """
     task = load_task(suite.task)
-    engine = f"torch {version('torch')} {device}"
     cells: list[PlannedCell] = []
     facts: dict[str, Mapping[str, Any]] = {}
     for entry in suite.datasets:
-        data, opened = _open(entry)
+        data, opened = open_entry(entry)
         task.check_splits(opened.splits)
         facts[entry.label] = _facts(data, opened)
-        grid = _Grid(suite, task, data, opened, engine)
+        grid = _Grid(suite, task, data, opened, engine_name(device))
         cells += [
             cell
             for model in suite.models
@@ -89,7 +88,8 @@ def make_plan(suite: Suite, *, device: str) -> Plan:
     return Plan(suite, task, tuple(cells), facts)
 
 
-def _open(entry: DatasetEntry) -> tuple[DataRef, OpenedData]:
+def open_entry(entry: DatasetEntry) -> tuple[DataRef, OpenedData]:
+    """A suite's data set, opened, with what a worker needs to open it again."""
     data = DataRef(entry.label, entry.reader, entry.argument, entry.root, dict(entry.options), entry.val_fraction)
     opened = open_data(data)
     spec = opened.splits.train.spec
@@ -146,7 +146,8 @@ class _Grid:
         plugin: type[Generator] | None = load_plugin("generators", generator.name) if generator else None
         synthetic, skip = None, ""
         if generator is not None and plugin is not None and ratio is not None:
-            synthetic = self._sample_job(generator, plugin, part, max(1, round(kept * ratio)), seed)
+            fit = fit_job(generator, part, derive_seed(seed, "fit"), self.engine)
+            synthetic = SampleJob(fit, max(1, round(kept * ratio)), derive_seed(seed, "sample"))
             if plugin.fits_on == "held_back" and not held_back:
                 skip = "nothing is held back: all real training samples are in use"
         options: Any = make_options(self.task.model_options(model.name), model.options, where=model.label)
@@ -190,14 +191,19 @@ class _Grid:
             raise UserError(error.what, where=f"data set {self.data.label!r}", hint=error.hint) from None
         return len(kept), len(held_back)
 
-    def _sample_job(
-        self, generator: GeneratorEntry, plugin: type[Generator], part: RealPart, count: int, seed: int
-    ) -> SampleJob:
-        options: Any = make_options(plugin.Options, generator.options, where=generator.label)
-        budget = _filled(generator.budget, plugin.default_budget) if plugin.default_budget else None
-        reference = PluginRef(generator.name, _implementation(plugin), options_json(options))
-        fit = FitJob(reference, budget, part, derive_seed(seed, "fit"), self.engine)
-        return SampleJob(fit, count, derive_seed(seed, "sample"))
+
+def fit_job(entry: GeneratorEntry, part: RealPart, seed: int, engine: str) -> FitJob:
+    """The fit of a suite's generator on this part of the real data, defaults filled in."""
+    plugin: type[Generator] = load_plugin("generators", entry.name)
+    options: Any = make_options(plugin.Options, entry.options, where=entry.label)
+    budget = _filled(entry.budget, plugin.default_budget) if plugin.default_budget else None
+    reference = PluginRef(entry.name, _implementation(plugin), options_json(options))
+    return FitJob(reference, budget, part, seed, engine)
+
+
+def engine_name(device: str) -> str:
+    """What computes, as far as the last bits of a result depend on it."""
+    return f"torch {version('torch')} {device}"
 
 
 def _filled(asked: BudgetEntry, default: Budget) -> Budget:

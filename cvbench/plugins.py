@@ -76,7 +76,7 @@ def _import(kind: Kind, point: EntryPoint) -> tuple[type[Any] | None, str]:
         missing = (error.name or str(error)).partition(".")[0]
         return None, f"module {missing!r} is not installed; {_install_line(missing, point.dist)}"
     except Exception as error:  # a stranger's module may raise anything at import
-        return None, f"{point.value} raised {type(error).__name__} at import: {_one_line(error)}"
+        return None, f"{point.value} raised {type(error).__name__} at import: {one_line(error)}"
     contract = CONTRACTS[kind]
     if not (isinstance(plugin, type) and issubclass(plugin, contract)):
         return None, f"{point.value} is not a subclass of cvbench.contracts.{contract.__name__}"
@@ -95,7 +95,8 @@ def _install_line(module: str, distribution: Distribution | None) -> str:
     return f"pip install {module}"
 
 
-def _one_line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
+    """What an exception says, on one line of bounded length."""
     return " ".join(str(error).split())[:300] or "no message"
 
 
@@ -103,7 +104,7 @@ def _made(plugin: type[Any], what: str, *arguments: Any) -> Any:
     try:
         return plugin(*arguments)
     except Exception as error:
-        raise PluginError(f"{what} raised {type(error).__name__}: {_one_line(error)}") from error
+        raise PluginError(f"{what} raised {type(error).__name__}: {one_line(error)}") from error
 
 
 # ---------------------------------------------------------------------------------------- options

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from cvbench.contracts import Budget, Generator, Progress, Splits, Workplace
+from cvbench.contracts import Budget, Generator, Progress, Sampler, Splits, Workplace
 from cvbench.errors import CvbenchError, DataError, NotApplicable, PluginError, TrainingDiverged
 from cvbench.jobs import CellJob, FitJob, Job, SampleJob
 from cvbench.ledger import Status
@@ -113,11 +113,8 @@ def _generator(job: FitJob) -> Generator:
 
 def _sample(job: SampleJob, store: Store, progress: Progress, device: str) -> Outcome:
     def write(folder: Path, scratch: Path, progress: Progress) -> Mapping[str, Any]:
-        fitted = store.find("sampler", job.fit.key)
-        if fitted is None:
-            raise CvbenchError("the fitted generator is gone from the cache; the same command makes it again")
         real = open_data(job.fit.part.data)
-        sampler = _generator(job.fit).load(fitted.folder, device=device)
+        sampler = fitted_sampler(job.fit, store, device)
         synthetic = draw(sampler, job.count, job.seed, real.splits, progress, _who(job))
         synthetic.save(folder)
         seen = len(real.test_hashes.intersection(synthetic.item_hashes()))
@@ -125,6 +122,14 @@ def _sample(job: SampleJob, store: Store, progress: Progress, device: str) -> Ou
 
     artefact, cached = _once(store, "synthetic", job.key, job.description(), progress, write)
     return _outcome("sample", artefact, cached)
+
+
+def fitted_sampler(job: FitJob, store: Store, device: str) -> Sampler:
+    """The job's sampler, from the cache."""
+    fitted = store.find("sampler", job.key)
+    if fitted is None:
+        raise CvbenchError("the fitted generator is gone from the cache; the same command makes it again")
+    return _generator(job).load(fitted.folder, device=device)
 
 
 def draw(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from cvbench.errors import UserError, near_names
 from cvbench.plugins import load_plugin, load_task, make_options
+from cvbench.suite_names import builtin_suites, builtin_text
 from cvbench.yaml_source import KeyPath, Source, parse_value, parse_yaml, read_yaml
 
 GeneratorRegime = Literal["synthetic", "mixed", "finetune"]
@@ -180,16 +180,6 @@ class Suite(_Strict):
 # ---------------------------------------------------------------------------------------- loading
 
 
-def builtin_suites() -> dict[str, str]:
-    """Name → summary of the suites that come with cvbench."""
-    found = {}
-    for file in resources.files("cvbench").joinpath("suites").iterdir():
-        if file.name.endswith(".yaml"):
-            summary = next((x for x in file.read_text("utf-8").splitlines() if x.startswith("summary:")), "")
-            found[file.name.removesuffix(".yaml")] = summary.removeprefix("summary:").strip()
-    return dict(sorted(found.items()))
-
-
 def load_suite(reference: str, overrides: Sequence[str] = ()) -> Suite:
     """A suite file, or a built-in suite by name, with ``key=value`` overrides put in.
 
@@ -219,10 +209,31 @@ def parse_suite(source: Source) -> Suite:
     return suite
 
 
+def dataset_entry(name: str) -> DatasetEntry:
+    """A data set by a name or folder, outside of a suite. Raises :class:`UserError`."""
+    entry = DatasetEntry.model_validate(name)
+    _check_dataset(entry, Source("--data", {}), ())
+    return _resolved(entry, Path())
+
+
+def generator_entry(name: str, settings: Sequence[str]) -> GeneratorEntry:
+    """A generator by name with ``options.KEY=VALUE`` and ``budget.KEY=VALUE`` settings, outside of a suite."""
+    data: dict[str, Any] = {"name": name, "options": {}, "budget": {}}
+    for setting in settings:
+        _override(data, setting)
+    source = Source("--set", data)
+    try:
+        entry = GeneratorEntry.model_validate(_as_tuples(data))
+    except ValidationError as error:
+        raise _explained(error, source, GeneratorEntry) from None
+    plugin = load_plugin("generators", entry.name)
+    _check_options(plugin.Options, entry.options, source, ())
+    return entry
+
+
 def _source(reference: str) -> Source:
     if reference in (names := builtin_suites()):
-        text = resources.files("cvbench").joinpath("suites", f"{reference}.yaml").read_text("utf-8")
-        return parse_yaml(text, f"{reference}.yaml")
+        return parse_yaml(builtin_text(reference), f"{reference}.yaml")
     path = Path(reference)
     if path.suffix not in (".yaml", ".yml") and not path.exists():
         raise UserError(f"no suite {reference!r}", hint=f"a YAML file's path or a name; {near_names(reference, names)}")
@@ -284,11 +295,11 @@ def _as_tuples(value: Any) -> Any:
 # ----------------------------------------------------------------------------------- explaining
 
 
-def _explained(error: ValidationError, source: Source) -> UserError:
+def _explained(error: ValidationError, source: Source, root: type[BaseModel] | None = None) -> UserError:
     first = error.errors()[0]
     path: KeyPath = tuple(part for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        hint = near_names(str(path[-1]), _fields_at(path[:-1]))
+        hint = near_names(str(path[-1]), _fields_at(path[:-1], root or Suite))
         return UserError(f"unknown key {path[-1]!r}", where=source.where(path), hint=hint)
     words = first["msg"].removeprefix("Value error, ")
     if first["type"] == "missing":
@@ -300,14 +311,14 @@ def _explained(error: ValidationError, source: Source) -> UserError:
     return UserError(words, where=source.where(path))
 
 
-def _fields_at(path: KeyPath) -> list[str]:
+def _fields_at(path: KeyPath, root: type[BaseModel]) -> list[str]:
     kinds: dict[str, type[BaseModel]] = {
         "datasets": DatasetEntry,
         "models": ModelEntry,
         "generators": GeneratorEntry,
         "budget": BudgetEntry,
     }
-    kind = next((kinds[str(part)] for part in reversed(path) if part in kinds), Suite)
+    kind = next((kinds[str(part)] for part in reversed(path) if part in kinds), root)
     return [field.alias or name for name, field in kind.model_fields.items()]
 
 

@@ -30,12 +30,20 @@ def generate(
     from rich.progress import Progress as Bars
 
     from cvbench.devices import share_out
-    from cvbench.generate import plan_samples, sample_set
+    from cvbench.generate import request_samples, sample_set
     from cvbench.store import Store, default_cache
     from cvbench.writers import write_image_folder
 
     workers = share_out(device.value, 1, None)
-    request = plan_samples(generator, data, count, per_class, seed, set_ or [], workers.device)
+    request = request_samples(
+        generator,
+        data,
+        count=count,
+        per_class=per_class,
+        seed=seed,
+        settings=set_ or [],
+        device=workers.device,
+    )
     with Bars(console=err, transient=True) as bars:
         bar = bars.add_task("starting", total=None)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 
 from rich.markup import escape
 from rich.progress import (
@@ -19,6 +19,7 @@ from rich.progress import (
 from rich.text import Text
 
 from cvbench.cli.console import err
+from cvbench.estimates import Timings
 from cvbench.executors.local import Finished
 from cvbench.jobs import CellJob, FitJob, Job
 
@@ -35,9 +36,10 @@ def title(job: Job) -> str:
 class RunProgress:
     """A watcher of the executor. On a terminal: bars; elsewhere: one plain line per finished job."""
 
-    def __init__(self, jobs: int, seconds_left: Callable[[], float | None]) -> None:
-        self.total, self.done, self.failed = jobs, 0, 0
-        self.seconds_left = seconds_left
+    def __init__(self, jobs: Sequence[Job], workers: int, timings: Timings) -> None:
+        self.total, self.done, self.failed = len(jobs), 0, 0
+        self.waiting = {job.key: job for job in jobs}
+        self.workers, self.timings = workers, timings
         self.bars: dict[str, TaskID] = {}
         self.live = Progress(
             TextColumn("{task.description}", style="none"),
@@ -49,7 +51,7 @@ class RunProgress:
             transient=True,
             disable=not err.is_terminal,
         )
-        self.whole = self.live.add_task("[bold]run", total=jobs, overall=True)
+        self.whole = self.live.add_task("[bold]run", total=self.total, overall=True)
 
     def __enter__(self) -> RunProgress:
         self.live.start()
@@ -80,7 +82,8 @@ class RunProgress:
         bar = self.bars.pop(end.job.key, None)
         if bar is not None:
             self.live.remove_task(bar)
-        self.live.update(self.whole, completed=self.done, left=self.seconds_left())
+        self.waiting.pop(end.job.key, None)
+        self.live.update(self.whole, completed=self.done, left=self._seconds_left())
         if end.outcome.status not in ("ok", "skipped"):
             self.failed += 1
             self.live.update(self.whole, description=f"[bold]run[/bold] [red]{self.failed} failed")
@@ -90,6 +93,11 @@ class RunProgress:
             if end.outcome.status != "ok":
                 words = f"{end.outcome.status}: {end.outcome.reason}"
             err.print(f"[{self.done}/{self.total}] {title(end.job)}: {words}", markup=False, soft_wrap=True)
+
+    def _seconds_left(self) -> float | None:
+        """By what like jobs took before; None while most of what waits is of sorts never run here."""
+        seconds, unknown = self.timings.estimate(self.waiting.values())
+        return seconds / self.workers if unknown <= len(self.waiting) / 2 else None
 
 
 class _Pace(ProgressColumn):

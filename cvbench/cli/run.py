@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -134,9 +135,9 @@ def run(
     from cvbench.devices import share_out
     from cvbench.estimates import Timings
     from cvbench.plan import make_plan
-    from cvbench.report import render
+    from cvbench.report.table import print_tables
     from cvbench.run import FAILED, run, tally, todo
-    from cvbench.run_folder import open_for_work
+    from cvbench.run_folder import RunFolder, joined
     from cvbench.store import Store, default_cache
     from cvbench.suite import load_suite
 
@@ -145,17 +146,18 @@ def run(
     store = Store(default_cache())
     with err.status("opening the data"):
         made = make_plan(loaded, device=workers.device)
-    with open_for_work(out_folder or Path("runs") / loaded.name, made, workers) as folder:
-        workers = folder.workers
+    path = out_folder or Path("runs") / loaded.name
+    cells = {cell.id: cell.coordinates for cell in made.cells}
+    planned = RunFolder(path, loaded.name, loaded.canonical(), made.task.metrics, cells, made.datasets, workers.threads)
+    joined(planned)  # says what is wrong before a folder is made
+    with planned.held():
+        folder = joined(planned)
+        folder.write()
+        if threads is None:
+            workers = replace(workers, threads=folder.threads)
         work = todo(made, folder.ledger, store, retry.value)
-        waiting = {job.key: job for job in work.jobs}
         timings = Timings(store.root)
-
-        def seconds_left() -> float | None:
-            seconds, unknown = timings.estimate(waiting.values())
-            return seconds / workers.jobs if unknown < max(1, len(waiting)) else None
-
-        with RunProgress(len(work.jobs), seconds_left) as progress:
+        with RunProgress(work.jobs, workers.jobs, timings) as progress:
             run(
                 made,
                 work,
@@ -166,6 +168,35 @@ def run(
                 fresh=retry is RetryChoice.all,
             )
         counts = tally(made, folder.ledger)
-    out.print(render(compare(folder), "table"))
-    if any(counts[status] for status in FAILED):
+    print_tables(compare(folder), out)
+    if any(counts[name] for name in FAILED):
         sys.exit(1)
+
+
+@app.command(rich_help_panel="Run")
+def status(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, such as runs/quickstart.")],
+) -> None:
+    """Tell how far a run is, and why cells failed or were skipped."""
+    from collections import Counter
+
+    from rich.markup import escape
+
+    from cvbench.run_folder import open_run
+
+    folder = open_run(run)
+    records = folder.ledger.read()
+    counts = Counter(records[cell].status if cell in records else "missing" for cell in folder.cells)
+    state = "running" if folder.is_held() else "not running"
+    if counts["missing"] and state == "not running":
+        state += "; the same `cvbench run` command continues it"
+    out.print(f"[bold]{escape(folder.name)}[/bold] in {escape(str(run))}: {state}", soft_wrap=True)
+    for name, count in counts.most_common():
+        out.print(f"{count:>6} {name}")
+    for cell, place in folder.cells.items():
+        record = records.get(cell)
+        if record is not None and record.status != "ok":
+            out.print(f"{record.status}: {escape(str(place))}: {escape(record.reason)}", soft_wrap=True)
+            if record.status == "failed":
+                for line in record.tail[-3:]:
+                    out.print(f"    {escape(line)}", style="dim", soft_wrap=True)

@@ -1,0 +1,112 @@
+"""``cvbench list``: what is installed, what it is, and what cannot be used and why. Imports no torch."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from cvbench.cli.app import app
+from cvbench.cli.console import out
+
+
+class What(StrEnum):
+    """What can be listed."""
+
+    tasks = "tasks"
+    models = "models"
+    generators = "generators"
+    readers = "readers"
+    suites = "suites"
+
+
+class ListFormat(StrEnum):
+    """How it is printed."""
+
+    table = "table"
+    json = "json"
+
+
+@app.command("list", rich_help_panel="Plugins")
+def list_(
+    what: Annotated[What | None, typer.Argument(help="Only this kind.")] = None,
+    format: Annotated[ListFormat, typer.Option(help="For people, or for scripts.")] = ListFormat.table,
+) -> None:
+    """List tasks, models, generators, readers and suites, with licences and what is wrong with broken ones."""
+    kinds = [what] if what else list(What)
+    rows = {kind.value: list(_rows(kind)) for kind in kinds}
+    if format is ListFormat.json:
+        print(json.dumps(rows, indent=1))
+        return
+    for kind, found in rows.items():
+        _print(kind, _families(found) if kind == "models" else found)
+
+
+def _rows(kind: What) -> list[dict[str, str]]:
+    from cvbench.plugins import listings
+
+    if kind is What.suites:
+        from cvbench.suite_names import builtin_suites
+
+        return [{"name": name, "summary": summary} for name, summary in builtin_suites().items()]
+    if kind is What.models:
+        return [row for listing in listings("tasks") for row in _models(listing)]
+    return [
+        {
+            "name": listing.name,
+            "summary": getattr(listing.plugin, "summary", ""),
+            "licence": getattr(listing.plugin, "licence", ""),
+            "from": listing.distribution,
+            "status": f"unavailable: {listing.problem}" if listing.problem else "ok",
+        }
+        for listing in listings(kind.value)
+    ]
+
+
+def _models(listing: Any) -> list[dict[str, str]]:
+    from cvbench.plugins import one_line
+
+    if listing.plugin is None:
+        return []
+    try:
+        return [
+            {"name": model.name, "summary": model.summary, "licence": model.licence, "task": listing.name}
+            for model in listing.plugin().models()
+        ]
+    except Exception as error:  # a stranger's task may raise anything; the others are listed all the same
+        reason = f"unavailable: models() raised {type(error).__name__}: {one_line(error)}"
+        return [{"name": "?", "summary": reason, "licence": "", "task": listing.name}]
+
+
+def _families(models: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Models of one task and summary in one row per family, so that eighty names stay readable."""
+
+    def family(row: dict[str, str]) -> tuple[str, str]:
+        return row["task"], re.split(r"[\d_]", row["name"].replace("wide_", "").replace("resnext", "resnet"))[0]
+
+    rows = []
+    for _, group in itertools.groupby(sorted(models, key=family), key=family):
+        members = list(group)
+        rows.append({**members[0], "name": ", ".join(sorted(row["name"] for row in members))})
+    return sorted(rows, key=lambda row: (row["task"], row["licence"] != "Apache-2.0"))
+
+
+def _print(kind: str, rows: list[dict[str, str]]) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=kind, title_justify="left", title_style="bold")
+    columns = [
+        c for c in (rows[0] if rows else {"name": ""}) if c != "status" or any(r["status"] != "ok" for r in rows)
+    ]
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        broken = row.get("status", "ok") != "ok"
+        table.add_row(*(Text(row.get(column, ""), style="yellow" if broken else "") for column in columns))
+    out.print(table)

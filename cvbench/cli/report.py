@@ -1,0 +1,55 @@
+"""``cvbench report``: a run's answers, for the terminal or to hand on."""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cvbench.cli.app import app
+from cvbench.cli.console import err, out
+
+
+class ReportFormat(StrEnum):
+    """What a report can be."""
+
+    table = "table"
+    md = "md"
+    csv = "csv"
+    json = "json"
+
+
+@app.command(rich_help_panel="Run")
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, such as runs/quickstart.")],
+    format: Annotated[ReportFormat, typer.Option(help="How it is written.")] = ReportFormat.table,
+    out_file: Annotated[Path | None, typer.Option("--out", help="Write to a file instead.")] = None,
+) -> None:
+    """Print what a run says: differences with intervals, verdicts, costs, failures."""
+    from cvbench.comparison import compare
+    from cvbench.report import as_text
+    from cvbench.report.table import print_tables
+    from cvbench.run_folder import open_run
+
+    comparison = compare(open_run(run))
+    if format is not ReportFormat.table:
+        text = as_text(comparison, format.value)
+        if out_file is None:
+            print(text, end="")
+            return
+    elif out_file is None:
+        print_tables(comparison, out)
+        return
+    else:
+        from rich.console import Console
+
+        recorder = Console(record=True, width=140, file=open(os.devnull, "w"))  # noqa: SIM115, PTH123
+        print_tables(comparison, recorder)
+        text = recorder.export_text()
+    torn = out_file.with_name(f"{out_file.name}.{os.getpid()}.part")
+    torn.write_text(text, encoding="utf-8")
+    torn.replace(out_file)
+    err.print(f"written to {out_file}", markup=False, soft_wrap=True)

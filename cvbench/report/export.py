@@ -1,0 +1,81 @@
+"""The comparison for programs: CSV with a line per row and metric, JSON with everything."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import asdict
+from typing import Any
+
+from cvbench.comparison import Comparison, Row, Table
+from cvbench.contracts import Metric
+
+SCHEMA = 1
+
+
+def as_json(comparison: Comparison) -> str:
+    """Everything, in raw metric units."""
+    tables = [
+        {
+            "task": table.task,
+            "dataset": table.dataset,
+            "model": table.model,
+            "test_items": table.test_items,
+            "metrics": [asdict(metric) for metric in table.metrics],
+            "notes": table.notes,
+            "rows": [{**asdict(row), "n_ok": row.n_ok, "n": row.n} for row in table.rows],
+        }
+        for table in comparison.tables
+    ]
+    content = {
+        "schema": SCHEMA,
+        "name": comparison.name,
+        "summary": comparison.summary,
+        "statuses": comparison.statuses,
+        "environment": comparison.environment,
+        "tables": tables,
+    }
+    return json.dumps(content, indent=1) + "\n"
+
+
+def as_csv(comparison: Comparison) -> str:
+    """A line per row and metric, in raw metric units; empty where there is no number."""
+    lines = [_line(table, row, metric) for table in comparison.tables for row in table.rows for metric in table.metrics]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(lines[0]) if lines else ["task"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return text.getvalue()
+
+
+def _line(table: Table, row: Row, metric: Metric) -> dict[str, Any]:
+    measured, judged = row.measured[metric.name], row.judgement if metric.primary else None
+    mean, effect, items = measured.mean, measured.effect, measured.items
+    return {
+        "task": table.task,
+        "dataset": table.dataset,
+        "model": table.model,
+        "real": row.real,
+        "regime": row.regime,
+        "generator": row.generator,
+        "ratio": row.ratio,
+        "control": row.control,
+        "metric": metric.name,
+        "mean": mean and mean.mean,
+        "low": mean and mean.low,
+        "high": mean and mean.high,
+        "difference": effect and effect.difference,
+        "difference_low": effect and effect.low,
+        "difference_high": effect and effect.high,
+        "p_value": effect and effect.p_value,
+        "items_low": items and items.low,
+        "items_high": items and items.high,
+        "verdict": judged and str(judged.verdict),
+        "adjusted_p": judged and judged.adjusted_p,
+        "n_ok": row.n_ok,
+        "n": row.n,
+        "fit_seconds": row.cost.fit,
+        "samples_per_second": row.cost.samples_per_second,
+        "train_seconds": row.cost.train,
+    }

@@ -1,0 +1,63 @@
+"""The comparison as GitHub Markdown."""
+
+from __future__ import annotations
+
+import re
+
+from cvbench.comparison import Comparison, Table
+from cvbench.report import words
+
+HEAD = (
+    "real data",
+    "trained on",
+    "{metric}",
+    "Δ [95 %]",
+    "items [95 %]",
+    "verdict",
+    "n",
+    "fit s",
+    "samples/s",
+    "train s",
+)
+
+
+def as_markdown(comparison: Comparison) -> str:
+    """A section per table, with its footnotes and what the numbers were made with."""
+    parts = [f"# {_escaped(comparison.name)}", _escaped(comparison.summary)]
+    parts += [_section(table) for table in comparison.tables]
+    ended = ", ".join(f"{count} {status}" for status, count in sorted(comparison.statuses.items()))
+    made = ", ".join(f"{name} {value}" for name, value in comparison.environment.items())
+    parts.append(f"Cells: {ended}. Made with {_escaped(made)}.")
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _section(table: Table) -> str:
+    metric = table.primary
+    head = [name.format(metric=f"{metric.name}{words.unit(metric)}") for name in HEAD]
+    lines = [_line(head), _line(["---", "---", *["---:"] * 3, "---", *["---:"] * 4])]
+    for row in table.rows:
+        measured = row.measured[metric.name]
+        cells = [
+            row.real,
+            row.label + (" (control)" if row.control else ""),
+            words.score(measured.mean, metric),
+            words.difference(measured.effect, metric),
+            words.span(measured.items, metric),
+            words.verdict(row),
+            f"{row.n_ok}/{row.n}",
+            words.seconds(row.cost.fit),
+            words.rate(row.cost.samples_per_second),
+            words.seconds(row.cost.train),
+        ]
+        lines.append(_line([_escaped(cell) for cell in cells]))
+    notes = "\n".join(f"- {_escaped(line)}" for line in words.footnotes(table))
+    return f"## {_escaped(words.title(table))}\n\n" + "\n".join(lines) + f"\n\n{notes}"
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _escaped(text: str) -> str:
+    """Plugins and suites name things: nothing of theirs is markup."""
+    return re.sub(r"([\\`*_<>|#~])", r"\\\1", " ".join(text.split()))
