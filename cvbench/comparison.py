@@ -112,7 +112,7 @@ def compare(folder: RunFolder) -> Comparison:
         for _, group in groupby(cells, key=lambda r: (r.coordinates.task, r.coordinates.dataset, r.coordinates.model))
     )
     environment = next((record.environment for record in reversed(cells) if record.environment), {})
-    statuses = Counter(record.status for record in cells)
+    statuses: Counter[str] = Counter(record.status for record in cells)
     return Comparison(folder.name, str(folder.suite.get("summary", "")), tables, statuses, environment)
 
 

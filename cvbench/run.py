@@ -82,10 +82,10 @@ def run(
     waiting = []
     for job in work.jobs:
         outcome = found(job, store) if isinstance(job, CellJob) else None
-        if outcome is None:
-            waiting.append(job)
-        else:
+        if isinstance(job, CellJob) and outcome is not None:
             recorder.recall(job, outcome)
+        else:
+            waiting.append(job)
     needed = _still_needed(waiting)
     execute(
         needed,

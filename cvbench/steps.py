@@ -192,7 +192,7 @@ def _cell(job: CellJob, store: Store, progress: Progress, device: str, phase: li
         progress(0, 1, "evaluating")
         scores = task.score(model.predict(splits.test), splits.test)
         scores = checked_scores(scores, task.metrics, len(splits.test), _who(job))
-        np.savez(folder / "items.npz", **scores.per_item)
+        np.savez(folder / "items.npz", allow_pickle=False, **scores.per_item)
         return {
             "metrics": {name: _number(value) for name, value in scores.values.items()},
             "per_class": {m: {c: _number(v) for c, v in by.items()} for m, by in scores.per_class.items()},

@@ -6,12 +6,15 @@ import itertools
 import json
 import re
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from cvbench.cli.app import app
 from cvbench.cli.console import out
+
+if TYPE_CHECKING:
+    from cvbench.plugins import Kind
 
 
 class What(StrEnum):
@@ -63,7 +66,7 @@ def _rows(kind: What) -> list[dict[str, str]]:
             "from": listing.distribution,
             "status": f"unavailable: {listing.problem}" if listing.problem else "ok",
         }
-        for listing in listings(kind.value)
+        for listing in listings(cast("Kind", kind.value))
     ]
 
 

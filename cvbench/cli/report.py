@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from cvbench.cli.app import app
 from cvbench.cli.console import err, out
+
+if TYPE_CHECKING:
+    from cvbench.report import Format
 
 
 class ReportFormat(StrEnum):
@@ -36,7 +39,7 @@ def report(
 
     comparison = compare(open_run(run))
     if format is not ReportFormat.table:
-        text = as_text(comparison, format.value)
+        text = as_text(comparison, cast("Format", format.value))
         if out_file is None:
             print(text, end="")
             return

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from rich import box
-from rich.console import Console, Group, RenderableType
-from rich.markup import escape
+from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -15,60 +12,64 @@ from cvbench.effects import Verdict
 from cvbench.report import words
 
 STYLES = {Verdict.BETTER: "bold green", Verdict.WORSE: "bold red", Verdict.NO_DIFFERENCE: "dim"}
+WIDE = 130  # columns from which results and cost stand in one table
 
 
 def print_tables(comparison: Comparison, console: Console) -> None:
     """Print every table with its footnotes, then how many cells ended how."""
     for table in comparison.tables:
-        console.print(_table(table, wide=console.width >= 118))
+        console.print(Text.assemble((words.title(table), "bold"), (f"  {table.primary.summary}", "dim")))
+        if console.width >= WIDE:
+            console.print(_grid(table, results=True, cost=True))
+        else:
+            console.print(_grid(table, results=True, cost=False))
+            console.print(_grid(table, results=False, cost=True))
         for line in words.footnotes(table):
             console.print(Text(line, style="dim"))
         console.print()
     ended = ", ".join(f"{count} {status}" for status, count in sorted(comparison.statuses.items()))
-    console.print(Text(f"{comparison.name}: {ended}"))
+    console.print(Text(f"{comparison.name}: cells: {ended}"))
 
 
-def _table(table: Table, *, wide: bool) -> RenderableType:
+def _grid(table: Table, *, results: bool, cost: bool) -> RichTable:
     metric = table.primary
-    grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), title_justify="left", title_style="bold")
-    grid.add_column("trained on", no_wrap=True)
-    grid.add_column(f"{metric.name}{words.unit(metric)}", justify="right", no_wrap=True)
-    grid.add_column("Δ [95 %]", justify="right", no_wrap=wide)
-    if wide:
-        grid.add_column("items", justify="right", no_wrap=True)
-    grid.add_column("verdict")
-    for name in ("n", "fit s", "samples/s", "train s") if wide else ("n", "fit s", "train s"):
-        grid.add_column(name, justify="right", no_wrap=True)
+    grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    grid.add_column("trained on", no_wrap=cost, max_width=None if cost else 20)
+    if results:
+        grid.add_column(f"{metric.name}{words.unit(metric)}", justify="right", no_wrap=True)
+        grid.add_column("Δ [95 %]", justify="right", no_wrap=True)
+        if cost:
+            grid.add_column("items [95 %]", justify="right", no_wrap=True)
+        grid.add_column("verdict", min_width=13)
+        grid.add_column("n", justify="right", no_wrap=True)
+    if cost:
+        for name in ("fit s", "samples/s", "train s"):
+            grid.add_column(name, justify="right", no_wrap=True)
     for number, (real, rows) in enumerate(table.blocks.items()):
         if number:
             grid.add_section()
         if len(table.blocks) > 1 or real != "100%":
-            grid.add_row(Text(f"{real} of the real data", style="italic"))
+            grid.add_row(Text(f"{real} of real", style="italic"))
         for row in rows:
-            grid.add_row(*_cells(row, table, wide))
-    head = Text.assemble((words.title(table), "bold"), (f"  ({metric.summary})", "dim"))
-    return Group(head, grid)
+            grid.add_row(*_cells(row, table, results=results, cost=cost))
+    return grid
 
 
-def _cells(row: Row, table: Table, wide: bool) -> Iterator[RenderableType]:
+def _cells(row: Row, table: Table, *, results: bool, cost: bool) -> list[Text]:
     metric = table.primary
     measured = row.measured[metric.name]
-    yield Text(
-        f"{row.label}{' (control)' if row.control and wide else ''}", style="bold" if row.regime == "real" else ""
-    )
-    yield words.score(measured.mean, metric)
-    yield escape(words.difference(measured.effect, metric))
-    if wide:
-        yield escape(words.span(measured.items, metric))
-    yield Text(words.verdict(row), style=_style(row))
-    yield f"{row.n_ok}/{row.n}"
-    yield words.seconds(row.cost.fit)
-    if wide:
-        yield words.rate(row.cost.samples_per_second)
-    yield words.seconds(row.cost.train)
+    cells = [row.label]
+    if results:
+        cells += [words.score(measured.mean, metric), words.difference(measured.effect, metric)]
+        cells += [words.span(measured.items, metric)] if cost else []
+        cells += [words.verdict(row), f"{row.n_ok}/{row.n}"]
+    if cost:
+        cells += [words.seconds(row.cost.fit), words.rate(row.cost.samples_per_second), words.seconds(row.cost.train)]
+    style = "bold" if row.regime == "real" else _style(row) if results else ""
+    return [Text(cell, style=style) for cell in cells]
 
 
 def _style(row: Row) -> str:
-    if row.regime != "real" and not row.n_ok:
+    if not row.n_ok:
         return "yellow"
-    return STYLES.get(row.judgement.verdict, "yellow") if row.judgement else "dim"
+    return STYLES.get(row.judgement.verdict, "yellow") if row.judgement else ""

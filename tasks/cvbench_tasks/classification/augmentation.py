@@ -19,7 +19,11 @@ Augment = Callable[[Tensor], Tensor]
 
 def light() -> Augment:
     """Shifts by up to a sixteenth of the side and turns by up to 5°: never a flip, digits have a hand."""
-    return v2.RandomAffine(degrees=5, translate=(1 / 16, 1 / 16), interpolation=v2.InterpolationMode.BILINEAR)
+    augment: Augment = v2.RandomAffine(
+        degrees=5, translate=(1 / 16, 1 / 16), interpolation=v2.InterpolationMode.BILINEAR
+    )
+
+    return augment
 
 
 def strong(channels: int) -> Augment:
@@ -32,9 +36,10 @@ def strong(channels: int) -> Augment:
         interpolation=v2.InterpolationMode.BILINEAR,
     )
     colour = [v2.ColorJitter(0.3, 0.3, 0.3)] if channels == 3 else []
-    return v2.Compose([affine, *colour, v2.RandomErasing(p=0.25, scale=(0.02, 0.15))])
+    augment: Augment = v2.Compose([affine, *colour, v2.RandomErasing(p=0.25, scale=(0.02, 0.15))])
+    return augment
 
 
 def in_groups(augment: Augment, pictures: Tensor) -> Tensor:
     """float (n, C, H, W) in [0, 1] → the same, each group of ``GROUP`` pictures with its own draw."""
-    return torch.cat([augment(group) for group in pictures.split(GROUP)])
+    return torch.cat([augment(group) for group in torch.split(pictures, GROUP)])

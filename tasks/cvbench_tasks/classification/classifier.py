@@ -16,7 +16,7 @@ from cvbench.contracts import Augmentation, Budget, Model, Progress, Workplace
 from cvbench.errors import DataError
 from cvbench.samples import Dataset, DatasetSpec, LabelledImages
 from cvbench.seeds import derive_seed
-from cvbench.training import BatchOrder, Descent, Ema, OptimizerSettings, autocast, run_steps, to_tensor
+from cvbench.training import BatchOrder, Descent, Ema, OptimizerSettings, Stateful, autocast, run_steps, to_tensor
 from cvbench_tasks.classification.augmentation import in_groups, light, strong
 from cvbench_tasks.classification.models import ClassifierOptions, SimpleCnnOptions, TorchvisionOptions
 
@@ -102,7 +102,7 @@ class Classifier(Model):
                 best.consider(ema.module if ema is not None else net, lambda chosen: self._top1(chosen, val))
             return {"cross-entropy": loss}
 
-        parts = {"net": net, "descent": descent, "ema": ema, "best": best}
+        parts: dict[str, Stateful | None] = {"net": net, "descent": descent, "ema": ema, "best": best}
         run_steps(
             step,
             steps=budget.steps,
@@ -122,7 +122,7 @@ class Classifier(Model):
         images, _ = _tensors(data, self.device)
         net.eval()
         with torch.inference_mode():
-            for batch in images.split(PREDICT_BATCH):
+            for batch in torch.split(images, PREDICT_BATCH):
                 yield net(batch.float().div_(255)).softmax(1).cpu().numpy()
 
     def _top1(self, net: nn.Module, data: Dataset) -> float:

@@ -45,7 +45,7 @@ class MainOutput(nn.Module):
 def _with_head(name: str, weights: str, classes: int) -> nn.Module:
     if weights == "none":
         auxiliary = {"aux_logits": False, "init_weights": True} if name in ("googlenet", "inception_v3") else {}
-        return models.get_model(name, weights=None, num_classes=classes, **auxiliary)
+        return cast(nn.Module, models.get_model(name, weights=None, num_classes=classes, **auxiliary))
     known = [w.name for w in models.get_model_weights(name)]
     if weights not in known:
         raise UserError(f"{name} has no weights {weights!r}", hint=near_names(weights, [*known, "none"]))
@@ -61,7 +61,7 @@ def _with_head(name: str, weights: str, classes: int) -> nn.Module:
     if isinstance(last, nn.Linear):
         fresh = nn.Linear(last.in_features, classes)
     else:  # squeezenet's head is a convolution
-        fresh = nn.Conv2d(cast(nn.Conv2d, last).in_channels, classes, 1)
+        fresh = nn.Conv2d(last.in_channels, classes, 1)
     network.set_submodule(last_name, fresh)
     return network
 
@@ -75,8 +75,8 @@ def _take_channels(network: nn.Module, channels: int, *, keep: bool) -> None:
             mean = first.weight.mean(1, keepdim=True) * (first.in_channels / channels)
             replacement.weight.copy_(mean.expand_as(replacement.weight))
     network.set_submodule(name, replacement)
-    if hasattr(network, "transform_input"):
-        network.transform_input = False
+    if hasattr(network, "transform_input"):  # inception's rescaling of three colours
+        setattr(network, "transform_input", False)  # noqa: B010
 
 
 def _keep_resolution(network: nn.Module) -> None:
