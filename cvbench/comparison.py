@@ -112,7 +112,7 @@ def compare(folder: RunFolder) -> Comparison:
         for _, group in groupby(cells, key=lambda r: (r.coordinates.task, r.coordinates.dataset, r.coordinates.model))
     )
     environment = next((record.environment for record in reversed(cells) if record.environment), {})
-    statuses: Counter[str] = Counter(record.status for record in cells)
+    statuses = dict(Counter(str(record.status) for record in cells))
     return Comparison(folder.name, str(folder.suite.get("summary", "")), tables, statuses, environment)
 
 
@@ -177,7 +177,7 @@ def _row(
         control=any(cell.resolved.get("control", False) for cell in cells),
         measured={metric.name: _measured(metric.name, cells, against, ledger, items) for metric in metrics},
         cost=_cost(cells),
-        statuses=Counter(cell.status for cell in cells),
+        statuses=dict(Counter(cell.status for cell in cells)),
         reasons=tuple(sorted(reasons)),
     )
 

@@ -15,7 +15,8 @@ class UserError(CvbenchError):
 
     def __init__(self, what: str, *, where: str = "", hint: str = "") -> None:
         self.what, self.where, self.hint = what, where, hint
-        super().__init__((f"{where}: " if where else "") + what + (f". {hint}" if hint else ""))
+        said = (f"{where}: " if where else "") + what + (f". {hint}" if hint else "")
+        super().__init__(" ".join(said.split()))
 
     def __reduce__(self) -> tuple[object, ...]:
         return _rebuild, (type(self), self.what, self.where, self.hint)

@@ -296,7 +296,8 @@ def _as_tuples(value: Any) -> Any:
 
 
 def _explained(error: ValidationError, source: Source, root: type[BaseModel] | None = None) -> UserError:
-    first = error.errors()[0]
+    # a misspelt key is also a missing one: say the misspelling
+    first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
     path: KeyPath = tuple(part for part in first["loc"])
     if first["type"] == "extra_forbidden":
         hint = near_names(str(path[-1]), _fields_at(path[:-1], root or Suite))

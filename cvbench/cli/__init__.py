@@ -11,7 +11,7 @@ from cvbench.errors import CvbenchError
 
 def main() -> None:
     """Run the command line: a user's mistake is one line on stderr and exit code 2, never a traceback."""
-    from cvbench.cli import data, generate, listing, report, run  # noqa: F401  (each adds its commands)
+    from cvbench.cli import data, generate, listing, plugin_author, report, run  # noqa: F401  (each adds its commands)
 
     try:
         app()

@@ -49,17 +49,17 @@ def test_one_seed_has_a_difference_but_no_interval():
 
 
 def test_no_difference_at_all_is_exactly_that():
-    same = {seed: 0.5 for seed in range(3)}
+    same = dict.fromkeys(range(3), 0.5)
     assert paired_effect(same, same) == Effect(0.0, 0.0, 0.0, 1.0, 3)
 
 
 def test_equal_differences_of_one_test_item_are_not_certainty():
-    before, after = {s: 0.50 for s in range(3)}, {s: 0.51 for s in range(3)}
+    before, after = dict.fromkeys(range(3), 0.5), dict.fromkeys(range(3), 0.51)
     effect = paired_effect(before, after, resolution=0.01)
     assert effect is not None
     assert effect.p_value > 0.05
     assert effect.low < 0 < effect.high
-    large = paired_effect(before, {s: 0.9 for s in range(3)}, resolution=0.01)
+    large = paired_effect(before, dict.fromkeys(range(3), 0.9), resolution=0.01)
     assert large is not None
     assert large.p_value < 0.01
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from cvbench_tasks.classification.metrics import score
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
@@ -10,7 +11,6 @@ from torchmetrics.functional.classification import multiclass_calibration_error
 
 from cvbench.errors import PluginError
 from cvbench.samples import AnnotationKind, DatasetSpec, LabelledImages
-from cvbench_tasks.classification.metrics import score
 
 
 def truth(labels: np.ndarray, classes: int) -> LabelledImages:

@@ -1,0 +1,212 @@
+"""What any plugin must satisfy, built-in or a stranger's: the checks behind ``cvbench check`` and a plugin's tests.
+
+Each check is a generator of :class:`Check` results; ``assert_generator`` and ``assert_task`` are for a test file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cvbench.contracts import Augmentation, Budget, Generator, Progress, Task, Workplace, silent
+from cvbench.errors import NotApplicable
+from cvbench.plugin_results import checked_chunk, checked_scores
+from cvbench.samples import AnnotationKind, DatasetSpec, LabelledImages, gather
+
+SHAPES = ((8, 8, 1), (10, 12, 3))
+PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One promise, and what is wrong with how it is kept (nothing, if it is)."""
+
+    promise: str
+    problem: str = ""
+
+
+def tiny_pictures(height: int, width: int, channels: int, *, per_class: int = 12) -> LabelledImages:
+    """Three classes of noisy pictures that differ in brightness."""
+    rng = np.random.default_rng(0)
+    spec = DatasetSpec("tiny", AnnotationKind.LABEL, ("dark", "grey", "light"), height, width, channels)
+    labels = np.repeat(np.arange(3), per_class).astype(np.int64)
+    noise = rng.integers(0, 60, (3 * per_class, height, width, channels))
+    return LabelledImages(spec, (noise + 90 * labels[:, None, None, None]).astype(np.uint8), labels)
+
+
+def assert_generator(cls: type[Generator]) -> None:
+    """Raise AssertionError naming every promise that the generator does not keep."""
+    _assert(check_generator(cls), cls)
+
+
+def assert_task(cls: type[Task]) -> None:
+    """Raise AssertionError naming every promise that the task does not keep."""
+    _assert(check_task(cls), cls)
+
+
+def _assert(checks: Iterator[Check], cls: type) -> None:
+    broken = [f"{check.promise}: {check.problem}" for check in checks if check.problem]
+    assert not broken, f"{cls.__name__}: " + "; ".join(broken)
+
+
+# ------------------------------------------------------------------------------------ generators
+
+
+def check_generator(cls: type[Generator]) -> Iterator[Check]:
+    """Every promise of :class:`~cvbench.contracts.Generator`, on tiny data of several shapes."""
+    yield from _described(cls, ("summary", "licence"))
+    yield Check("options are a frozen dataclass with defaults", _options_problem(cls.Options))
+    if AnnotationKind.LABEL not in cls.kinds:
+        return
+    for shape in SHAPES:
+        name = "×".join(map(str, shape))
+        yield from (
+            dataclasses.replace(check, promise=f"{name}: {check.promise}")
+            for check in _generator_checks(cls, tiny_pictures(*shape))
+        )
+
+
+def _generator_checks(cls: type[Generator], train: LabelledImages) -> Iterator[Check]:
+    fitted: dict[str, Any] = {}
+
+    def fit(progress: Progress = silent, folder: Path | None = None) -> Any:
+        budget = Budget(4, 8, "fp32") if cls.default_budget else None
+        with tempfile.TemporaryDirectory() as scratch:
+            place = Workplace(folder or Path(scratch))
+            return cls().fit(train, budget=budget, seed=1, progress=progress, workplace=place)
+
+    def fits() -> None:
+        before = train.fingerprint
+        fitted["sampler"] = fit()
+        train.__dict__.pop("fingerprint", None)
+        assert train.fingerprint == before, "fit changed the training data"
+
+    yield _tried("fits without changing the training data", fits)
+    if "sampler" not in fitted:
+        return
+    sampler = fitted["sampler"]
+
+    def drawn(of: Any, count: int, seed: int, **asked: Any) -> LabelledImages:
+        chunks = (checked_chunk(chunk, train.spec, cls.__name__) for chunk in of.sample(count, seed=seed, **asked))
+        return gather(chunks, train.spec)
+
+    def counts() -> None:
+        for count in (0, 1, 7, 40):
+            assert len(drawn(sampler, count, 0)) == count, f"asked for {count}, gave {len(drawn(sampler, count, 0))}"
+
+    def proportions() -> None:
+        found = drawn(sampler, 30, 0).class_counts().tolist()
+        assert found == [10, 10, 10], f"classes of 12, 12, 12 gave {found} of 30"
+
+    def as_asked() -> None:
+        asked = np.array([5, 0, 2], dtype=np.int64)
+        found = drawn(sampler, 7, 0, class_counts=asked).class_counts().tolist()
+        assert found == [5, 0, 2], f"asked for 5, 0, 2, gave {found}"
+
+    def repeats() -> None:
+        assert drawn(sampler, 9, 3).fingerprint == drawn(sampler, 9, 3).fingerprint, "same seed, other samples"
+        assert drawn(sampler, 9, 3).fingerprint != drawn(sampler, 9, 4).fingerprint, "other seed, same samples"
+
+    def saves() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            sampler.save(Path(folder))
+            for file in Path(folder).rglob("*"):
+                assert not (file.is_file() and file.read_bytes()[:2] in PICKLES), f"{file.name} is a pickle"
+            again = cls().load(Path(folder))
+            assert drawn(again, 9, 3).fingerprint == drawn(sampler, 9, 3).fingerprint, "samples differ after loading"
+
+    def refits() -> None:
+        assert drawn(fit(), 9, 3).fingerprint == drawn(sampler, 9, 3).fingerprint, "same seed, other fit"
+
+    yield _tried("gives as many samples as asked", counts)
+    yield _tried("keeps the train split's class proportions", proportions)
+    yield _tried("gives classes as asked", as_asked)
+    yield _tried("same seed, same samples", repeats)
+    yield _tried("saves and loads without pickle", saves)
+    yield _tried("same seed, same fit", refits)
+
+
+# ----------------------------------------------------------------------------------------- tasks
+
+
+def check_task(cls: type[Task]) -> Iterator[Check]:
+    """Every promise of :class:`~cvbench.contracts.Task`, with its first model on tiny data."""
+    yield from _described(cls, ("summary", "licence"))
+    primaries = [metric.name for metric in cls.metrics if metric.primary]
+    yield Check("has exactly one primary metric", "" if len(primaries) == 1 else f"it has {primaries}")
+    if cls.kind is not AnnotationKind.LABEL:
+        return
+    models = cls().models()
+    yield Check("names its models", "" if models else "models() is empty")
+    for shape in SHAPES if models else ():
+        name = "×".join(map(str, shape))
+        yield _tried(
+            f"{name}: {models[0].name} trains, predicts, saves and loads", lambda s=shape: _model_round(cls, s)
+        )
+
+
+def _model_round(cls: type[Task], shape: tuple[int, int, int]) -> None:
+    task, train = cls(), tiny_pictures(*shape)
+    name = task.models()[0].name
+    options = task.model_options(name)()
+    with tempfile.TemporaryDirectory() as scratch:
+
+        def scores(folder: str, load_from: Path | None = None) -> Any:
+            place = Workplace(Path(scratch) / folder)
+            model = task.model(name, train.spec, options=options, seed=3, workplace=place)
+            if load_from is None:
+                model.train(
+                    train,
+                    None,
+                    budget=Budget(2, 8, "fp32"),
+                    augmentation=Augmentation.ORDINARY,
+                    seed=5,
+                    progress=silent,
+                    workplace=place,
+                )
+                saved = Path(scratch) / f"{folder}-saved"
+                saved.mkdir()
+                model.save(saved)
+            else:
+                model.load(load_from)
+            return checked_scores(task.score(model.predict(train), train), task.metrics, len(train), cls.__name__)
+
+        first, second = scores("a"), scores("b")
+        assert first.values == second.values, "same seed, other scores"
+        loaded = scores("c", Path(scratch) / "a-saved")
+        assert loaded.values == first.values, "other scores after loading"
+
+
+# ---------------------------------------------------------------------------------------- shared
+
+
+def _described(cls: type, names: tuple[str, ...]) -> Iterator[Check]:
+    for name in names:
+        said = getattr(cls, name, "")
+        yield Check(f"says its {name}", "" if said and said != "unknown" else "it does not")
+
+
+def _options_problem(options: type) -> str:
+    if not dataclasses.is_dataclass(options) or not options.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+        return f"{options.__name__} is not"
+    try:
+        options()
+    except TypeError as error:
+        return str(error)
+    return ""
+
+
+def _tried(promise: str, keep: Callable[[], None]) -> Check:
+    try:
+        keep()
+    except NotApplicable as error:
+        return Check(f"{promise} (says: not for this, {error})")
+    except Exception as error:  # whatever a stranger's plugin raises is what is wrong with it
+        return Check(promise, " ".join(f"{type(error).__name__}: {error}".split())[:300])
+    return Check(promise)
