@@ -9,6 +9,7 @@ import dataclasses
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -146,9 +147,8 @@ def check_task(cls: type[Task]) -> Iterator[Check]:
     yield Check("names its models", "" if models else "models() is empty")
     for shape in SHAPES if models else ():
         name = "×".join(map(str, shape))
-        yield _tried(
-            f"{name}: {models[0].name} trains, predicts, saves and loads", lambda s=shape: _model_round(cls, s)
-        )
+        promise = f"{name}: {models[0].name} trains, predicts, saves and loads"
+        yield _tried(promise, partial(_model_round, cls, shape))
 
 
 def _model_round(cls: type[Task], shape: tuple[int, int, int]) -> None:
