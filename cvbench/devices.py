@@ -13,17 +13,23 @@ from cvbench.executors.local import Workers
 Device = Literal["auto", "cpu", "cuda"]
 
 
-def share_out(device: Device, jobs: int | None, threads: int | None) -> Workers:
-    """One worker per GPU, or per core; threads are shared out evenly. Raises :class:`UserError`."""
+def share_out(device: Device, jobs: int | None, threads: int | None, processes: int = 1) -> Workers:
+    """One worker per GPU (or group of ``processes`` GPUs), or per core; threads are shared out evenly.
+
+    Raises :class:`UserError` for numbers that make no sense here.
+    """
     cores = psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
     gpus = _gpus() if device != "cpu" else 0
     if device == "cuda" and not gpus:
         raise UserError("torch sees no GPU here", where="--device cuda", hint="use --device cpu")
-    for flag, number in (("--jobs", jobs), ("--threads", threads)):
+    for flag, number in (("--jobs", jobs), ("--threads", threads), ("--processes-per-cell", processes)):
         if number is not None and number < 1:
             raise UserError(f"must be at least 1, not {number}", where=flag)
-    jobs = jobs or gpus or cores
-    return Workers(jobs, threads or max(1, cores // jobs), "cuda" if gpus else "cpu", gpus)
+    if gpus and processes > gpus:
+        raise UserError(f"{processes} processes need a GPU each, there are {gpus}", where="--processes-per-cell")
+    jobs = jobs or max(1, (gpus or cores) // processes)
+    threads = threads or max(1, cores // (jobs * processes))
+    return Workers(jobs, threads, "cuda" if gpus else "cpu", gpus, processes)
 
 
 def _gpus() -> int:

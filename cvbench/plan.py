@@ -15,7 +15,7 @@ from cvbench.plugins import load_plugin, load_task, make_options, options_json
 from cvbench.real_data import OpenedData, open_data
 from cvbench.regimes import split_real
 from cvbench.seeds import derive_seed
-from cvbench.store import Store
+from cvbench.store import Store, content_key
 from cvbench.suite import BudgetEntry, DatasetEntry, GeneratorEntry, ModelEntry, RealShare, Suite
 
 WITHOUT_GENERATOR = ("real", "augment")
@@ -32,8 +32,8 @@ class PlannedCell:
 
     @property
     def id(self) -> str:
-        """The cell's name in the ledger: it changes with anything that the result depends on."""
-        return self.job.key[:20]
+        """The cell's name in the ledger: it changes with its place and with anything that its result depends on."""
+        return content_key("cell", {"scores": self.job.key, "place": asdict(self.coordinates)})[:20]
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def is_cached(job: Job, store: Store) -> bool:
     return store.has(artefact_kind(job), job.key)
 
 
-def make_plan(suite: Suite, *, device: str) -> Plan:
+def make_plan(suite: Suite, *, device: str, processes: int = 1) -> Plan:
     """Open the data, check that the task can use it, and span the grid.
 
     Raises :class:`UserError` for data that cannot be used: before anything is trained.
@@ -76,7 +76,7 @@ def make_plan(suite: Suite, *, device: str) -> Plan:
         data, opened = open_entry(entry)
         task.check_splits(opened.splits)
         facts[entry.label] = _facts(data, opened)
-        grid = _Grid(suite, task, data, opened, engine_name(device))
+        grid = _Grid(suite, task, data, opened, engine_name(device), processes)
         cells += [
             cell
             for model in suite.models
@@ -131,6 +131,7 @@ class _Grid:
     data: DataRef
     opened: OpenedData
     engine: str
+    processes: int
 
     def cell(
         self,
@@ -160,7 +161,7 @@ class _Grid:
             synthetic=synthetic,
             weights_seed=derive_seed(seed, "weights", model.name),
             order_seed=derive_seed(seed, "order"),
-            engine=self.engine,
+            engine=self.engine if self.processes == 1 else f"{self.engine} x{self.processes}",
         )
         place = Coordinates(
             self.suite.task,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -132,7 +133,8 @@ def make_options(cls: type[OptionsT], given: Mapping[str, Any], *, where: str = 
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise UserError(f"option {key!r}: {first['msg']}, not {first['input']!r}", where=where) from None
+        words = f"{first['msg'][0].lower()}{first['msg'][1:]}".replace("input should", "must")
+        raise UserError(f"option {key!r}: {words}, not {reprlib.repr(first['input'])}", where=where) from None
 
 
 def options_json(options: Any) -> dict[str, Any]:

@@ -13,15 +13,16 @@ from typing import Any, cast
 
 import numpy as np
 
-from cvbench.contracts import Budget, Generator, Progress, Sampler, Splits, Workplace
+from cvbench.cell_training import fresh_model, train_cell
+from cvbench.contracts import Generator, Progress, Sampler, Splits, Workplace
 from cvbench.errors import CvbenchError, DataError, NotApplicable, PluginError, TrainingDiverged
+from cvbench.executors.together import train_together
 from cvbench.jobs import CellJob, FitJob, Job, SampleJob
 from cvbench.ledger import Status
 from cvbench.plugin_results import checked_chunk, checked_scores
-from cvbench.plugins import load_task, make_options, make_plugin
+from cvbench.plugins import load_task, make_plugin
 from cvbench.real_data import open_data, real_part
-from cvbench.regimes import compose
-from cvbench.samples import Dataset, LabelledImages, gather, load_dataset
+from cvbench.samples import LabelledImages, gather
 from cvbench.store import Artefact, Store
 
 CLOCK_SECONDS = 5.0  # how often a step notes the time it has spent: a continued one tells its whole cost
@@ -42,8 +43,9 @@ class Outcome:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-def run_job(job: Job, store: Store, progress: Progress, device: str) -> Outcome:
+def run_job(job: Job, store: Store, progress: Progress, device: str, processes: int = 1) -> Outcome:
     """Do the job, or find it done. Whatever goes wrong comes back as an outcome with its phase and reason.
+    ``processes``: how many share one cell's training.
 
     Raises OSError only for a disk that takes no more: no further job could succeed.
     """
@@ -53,18 +55,13 @@ def run_job(job: Job, store: Store, progress: Progress, device: str) -> Outcome:
             return _fit(job, store, progress, device)
         if isinstance(job, SampleJob):
             return _sample(job, store, progress, device)
-        return _cell(job, store, progress, device, phase)
+        return _cell(job, store, progress, device, processes, phase)
     except NotApplicable as error:
         return Outcome("skipped", phase[0], str(error))
     except (PluginError, DataError, TrainingDiverged) as error:
         return Outcome("failed", phase[0], str(error), _tail(error))
     except Exception as error:  # a plugin may raise anything; the cell fails, the rest goes on
-        if isinstance(error, OSError) and error.errno in (
-            errno.ENOSPC,
-            errno.EDQUOT,
-            errno.EACCES,
-            errno.EROFS,
-        ):
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
             raise
         out_of_memory = isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__
         who = _who(job)
@@ -155,39 +152,18 @@ def draw(
 # ------------------------------------------------------------------------------- train and evaluate
 
 
-def _cell(job: CellJob, store: Store, progress: Progress, device: str, phase: list[str]) -> Outcome:
-    task = load_task(job.task.name)
-    splits = open_data(job.part.data).splits
-    options: Any = make_options(task.model_options(job.model.name), job.model.options, where=job.model.name)
-
-    def fresh_model(scratch: Path) -> Any:
-        workplace = Workplace(scratch, device)
-        spec, seed = splits.train.spec, job.weights_seed
-        return task.model(job.model.name, spec, options=options, seed=seed, workplace=workplace)
+def _cell(job: CellJob, store: Store, progress: Progress, device: str, processes: int, phase: list[str]) -> Outcome:
+    task, splits = load_task(job.task.name), open_data(job.part.data).splits
 
     def train(folder: Path, scratch: Path, progress: Progress) -> Mapping[str, Any]:
-        kept, _ = real_part(job.part)
-        data = compose(job.regime, kept, _synthetic_set(job, store))
-        model = fresh_model(scratch)
-        done = 0
-        for number, stage in enumerate(data.stages):
-            last = number == len(data.stages) - 1
-            steps = job.budget.steps - done if last else job.budget.share(stage.share).steps
-            model.train(
-                stage.data,
-                splits.val,
-                budget=Budget(steps, job.budget.batch_size, job.budget.precision),
-                augmentation=data.augmentation,
-                seed=job.order_seed,
-                progress=_shifted(progress, done, job.budget.steps),
-                workplace=Workplace(scratch / f"stage-{number}", device),
-            )
-            done += steps
+        if processes > 1:
+            return {"trained_on": train_together(job, store, folder, scratch, progress, device, processes)}
+        model, sizes = train_cell(job, store, scratch, progress, device)
         model.save(folder)
-        return {"trained_on": [len(stage.data) for stage in data.stages]}
+        return {"trained_on": sizes}
 
     def evaluate(folder: Path, scratch: Path, progress: Progress) -> Mapping[str, Any]:
-        model = fresh_model(scratch)
+        model = fresh_model(job, Workplace(scratch, device))
         model.load(trained.folder)
         progress(0, 1, "evaluating")
         scores = task.score(model.predict(splits.test), splits.test)
@@ -207,22 +183,6 @@ def _cell(job: CellJob, store: Store, progress: Progress, device: str, phase: li
 def _scored(trained: Artefact, scored: Artefact, cached: tuple[str, ...]) -> Outcome:
     seconds = {"train": trained.seconds, "evaluate": scored.seconds}
     return Outcome("ok", seconds=seconds, cached=cached, facts={**trained.facts, **scored.facts})
-
-
-def _synthetic_set(job: CellJob, store: Store) -> Dataset | None:
-    if job.synthetic is None:
-        return None
-    artefact = store.find("synthetic", job.synthetic.key)
-    if artefact is None:
-        raise CvbenchError("the synthetic set is gone from the cache; the same command makes it again")
-    return load_dataset(artefact.folder)
-
-
-def _shifted(progress: Progress, done_before: int, all_steps: int) -> Progress:
-    def report(done: int, total: int, note: str = "") -> None:
-        progress(done_before + done, all_steps, note)
-
-    return report
 
 
 def _number(value: float) -> float | None:

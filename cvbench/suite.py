@@ -3,23 +3,55 @@
 from __future__ import annotations
 
 import os
+import reprlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
-from cvbench.errors import UserError, near_names
-from cvbench.plugins import load_plugin, load_task, make_options
+from cvbench.contracts import Task
+from cvbench.errors import PluginError, UserError, near_names
+from cvbench.overrides import overridden
+from cvbench.plugins import load_plugin, load_task, make_options, one_line
 from cvbench.suite_names import builtin_suites, builtin_text
-from cvbench.yaml_source import KeyPath, Source, parse_value, parse_yaml, read_yaml
+from cvbench.yaml_source import KeyPath, Source, parse_yaml, read_yaml
 
 GeneratorRegime = Literal["synthetic", "mixed", "finetune"]
 Regime = Literal["synthetic", "mixed", "finetune", "augment"]
-Ratio = Annotated[float, Field(gt=0, le=1000)]
-Count = Annotated[int, Field(gt=0)]
-Label = Annotated[str, Field(min_length=1, max_length=80)]
+EntriesT = TypeVar("EntriesT", bound=tuple[Any, ...])
+
+
+def _distinct(values: EntriesT) -> EntriesT:
+    """Numbers that the tables would show alike are the same cell twice."""
+    shown = Counter(f"{value:g}" if isinstance(value, float) else str(value) for value in values)
+    for value, count in shown.items():
+        if count > 1:
+            raise ValueError(f"{value} is there twice")
+    return values
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError(f"must be one line of printable text, not {reprlib.repr(text)}")
+    return text
+
+
+Count = Annotated[int, Field(gt=0, lt=2**31)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Ratios = Annotated[tuple[Annotated[float, Field(gt=0, le=1000)], ...], Field(min_length=1), AfterValidator(_distinct)]
+Label = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_printable)]
 
 
 class _Strict(BaseModel):
@@ -59,6 +91,7 @@ class _Entry(_Strict):
 class DatasetEntry(_Entry):
     """A data set: a reader's name, ``torchvision:NAME``, or a folder (a path with a slash or a leading dot)."""
 
+    name: Annotated[str, Field(min_length=1, max_length=4000), AfterValidator(_printable)]
     root: str | None = None
     val_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
@@ -79,7 +112,7 @@ class DatasetEntry(_Entry):
 
     @property
     def label(self) -> str:
-        return self.as_ or (Path(self.name).name if self.is_path else self.argument or self.name)
+        return self.as_ or (Path(self.name).name if self.is_path else self.argument) or self.name
 
 
 class ModelEntry(_Entry):
@@ -92,8 +125,8 @@ class GeneratorEntry(_Entry):
     """A generator, with regimes and ratios of its own where it says so."""
 
     budget: BudgetEntry = BudgetEntry()
-    regimes: Annotated[tuple[GeneratorRegime, ...], Field(min_length=1)] | None = None
-    ratios: Annotated[tuple[Ratio, ...], Field(min_length=1)] | None = None
+    regimes: Annotated[tuple[GeneratorRegime, ...], Field(min_length=1), AfterValidator(_distinct)] | None = None
+    ratios: Ratios | None = None
 
 
 class RealShare(_Strict):
@@ -112,14 +145,17 @@ class Suite(_Strict):
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=80)]
     summary: str = ""
     task: Label
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] = (0, 1, 2)
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1), AfterValidator(_distinct)] = (0, 1, 2)
     datasets: Annotated[tuple[DatasetEntry, ...], Field(min_length=1)]
     models: Annotated[tuple[ModelEntry, ...], Field(min_length=1)]
     generators: tuple[GeneratorEntry, ...] = ()
-    regimes: tuple[Regime, ...] = ("synthetic", "mixed")
-    ratios: Annotated[tuple[Ratio, ...], Field(min_length=1)] = (1.0,)
-    real_fraction: Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_length=1)] | None = None
-    real_per_class: Annotated[tuple[Count, ...], Field(min_length=1)] | None = None
+    regimes: Annotated[tuple[Regime, ...], AfterValidator(_distinct)] = ("synthetic", "mixed")
+    ratios: Ratios = (1.0,)
+    real_fraction: (
+        Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_length=1), AfterValidator(_distinct)]
+        | None
+    ) = None
+    real_per_class: Annotated[tuple[Count, ...], Field(min_length=1), AfterValidator(_distinct)] | None = None
     budget: BudgetEntry = BudgetEntry()
     time_limit: Annotated[float, Field(gt=0)] | None = None
 
@@ -132,27 +168,31 @@ class Suite(_Strict):
             return tuple(range(value))
         return value
 
-    @field_validator("seeds", "real_fraction", "real_per_class", "ratios", "regimes")
+    @field_validator("datasets", "models", "generators")
     @classmethod
-    def _distinct(cls, value: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
-        twice = [item for item, count in Counter(value or ()).items() if count > 1]
-        if twice:
-            raise ValueError(f"{twice[0]!r} is there twice")
-        return value
+    def _labelled_apart(cls, entries: EntriesT) -> EntriesT:
+        for label, count in Counter(entry.label for entry in entries).items():
+            if count > 1:
+                raise ValueError(f"two entries are called {label!r}; give one another name with `as:`")
+        return entries
+
+    @field_validator("regimes")
+    @classmethod
+    def _use_the_generators(cls, regimes: tuple[Regime, ...], info: ValidationInfo) -> tuple[Regime, ...]:
+        idle = [generator.label for generator in info.data.get("generators", ()) if not generator.regimes]
+        if idle and not set(regimes) - {"augment"}:
+            raise ValueError(f"the generator {idle[0]!r} needs synthetic, mixed or finetune")
+        return regimes
+
+    @field_validator("real_per_class")
+    @classmethod
+    def _instead_of_a_fraction(cls, counts: EntriesT | None, info: ValidationInfo) -> EntriesT | None:
+        if counts and info.data.get("real_fraction"):
+            raise ValueError("real_fraction and real_per_class exclude each other")
+        return counts
 
     @model_validator(mode="after")
     def _spans_something(self) -> Suite:
-        if not self.seeds:
-            raise ValueError("seeds: at least one is needed")
-        if self.real_fraction and self.real_per_class:
-            raise ValueError("real_fraction and real_per_class exclude each other")
-        for kind, entries in (("datasets", self.datasets), ("models", self.models), ("generators", self.generators)):
-            labels = Counter(entry.label for entry in entries)
-            for label, count in labels.items():
-                if count > 1:
-                    raise ValueError(f"{kind}: two entries are called {label!r}; give one another name with `as:`")
-        if any(not self.regimes_of(generator) for generator in self.generators):
-            raise ValueError("regimes: the generators need synthetic, mixed or finetune")
         if not self.generators and "augment" not in self.regimes:
             raise ValueError("an empty grid: no generators and no regime `augment`, so nothing to compare")
         return self
@@ -186,13 +226,7 @@ def load_suite(reference: str, overrides: Sequence[str] = ()) -> Suite:
     Raises :class:`UserError` naming file, line and key for whatever is wrong with it, its plugins' names and
     options included.
     """
-    source = _source(reference)
-    data, lines = source.data, dict(source.lines)
-    for override in overrides:
-        key = _override(data, override)
-        for path in [path for path in lines if path[: len(key)] == key]:
-            del lines[path]
-    return parse_suite(Source(source.name, data, lines))
+    return parse_suite(overridden(_source(reference), overrides))
 
 
 def parse_suite(source: Source) -> Suite:
@@ -201,33 +235,37 @@ def parse_suite(source: Source) -> Suite:
         suite = Suite.model_validate(_as_tuples(source.data))
     except ValidationError as error:
         raise _explained(error, source) from None
-    base = Path(source.name).parent
-    for number, entry in enumerate(suite.datasets):
-        _check_dataset(entry, source, ("datasets", number))
-    suite = suite.model_copy(update={"datasets": tuple(_resolved(entry, base) for entry in suite.datasets)})
-    _check_plugins(suite, source)
-    return suite
+    datasets = tuple(
+        _checked_dataset(entry, source, ("datasets", number), Path(source.name).parent)
+        for number, entry in enumerate(suite.datasets)
+    )
+    task = load_task(suite.task, where=source.where(("task",)))
+    for number, model in enumerate(suite.models):
+        _check_model(model, task, suite.task, source, ("models", number))
+    for number, generator in enumerate(suite.generators):
+        _check_generator(generator, task, suite.task, source, ("generators", number))
+    return suite.model_copy(update={"datasets": datasets})
 
 
 def dataset_entry(name: str) -> DatasetEntry:
     """A data set by a name or folder, outside of a suite. Raises :class:`UserError`."""
-    entry = DatasetEntry.model_validate(name)
-    _check_dataset(entry, Source("--data", {}), ())
-    return _resolved(entry, Path())
+    source = Source("--data", {})
+    try:
+        entry = DatasetEntry.model_validate(name)
+    except ValidationError as error:
+        raise _explained(error, source, DatasetEntry) from None
+    return _checked_dataset(entry, source, (), Path())
 
 
 def generator_entry(name: str, settings: Sequence[str]) -> GeneratorEntry:
     """A generator by name with ``options.KEY=VALUE`` and ``budget.KEY=VALUE`` settings, outside of a suite."""
-    data: dict[str, Any] = {"name": name, "options": {}, "budget": {}}
-    for setting in settings:
-        _override(data, setting)
-    source = Source("--set", data)
+    source = overridden(Source("generator", {"name": name, "options": {}, "budget": {}}), settings)
     try:
-        entry = GeneratorEntry.model_validate(_as_tuples(data))
+        entry = GeneratorEntry.model_validate(_as_tuples(source.data))
     except ValidationError as error:
         raise _explained(error, source, GeneratorEntry) from None
     plugin = load_plugin("generators", entry.name)
-    _check_options(plugin.Options, entry.options, source, ())
+    _check_options(entry.name, plugin.Options, entry.options, source, ())
     return entry
 
 
@@ -235,54 +273,9 @@ def _source(reference: str) -> Source:
     if reference in (names := builtin_suites()):
         return parse_yaml(builtin_text(reference), f"{reference}.yaml")
     path = Path(reference)
-    if path.suffix not in (".yaml", ".yml") and not path.exists():
+    if path.suffix not in (".yaml", ".yml") and len(path.parts) < 2:
         raise UserError(f"no suite {reference!r}", hint=f"a YAML file's path or a name; {near_names(reference, names)}")
-    if not path.exists():
-        raise UserError("there is no such file", where=reference)
     return read_yaml(path)
-
-
-def _resolved(entry: DatasetEntry, base: Path) -> DatasetEntry:
-    """Folders are meant from where the suite's file stands."""
-    root = entry.name if entry.is_path else entry.root
-    if root is None:
-        return entry
-    return entry.model_copy(update={"root": str((base / Path(root).expanduser()).resolve())})
-
-
-def _override(data: dict[str, Any], text: str) -> KeyPath:
-    key, equals, value = text.partition("=")
-    where = f"--set {text}"
-    if not equals or not key:
-        raise UserError("must be KEY=VALUE", where=where)
-    path: list[str | int] = []
-    place: Any = data
-    *parents, last = key.split(".")
-    for part in parents:
-        step = _step(place, part, where)
-        if isinstance(place, dict) and step not in place:
-            place[step] = {}
-        if isinstance(place[step], str):
-            place[step] = {"name": place[step]}
-        place = place[step]
-        path.append(step)
-    step = _step(place, last, where)
-    place[step] = parse_value(value, where)
-    return (*path, step)
-
-
-def _step(place: Any, part: str, where: str) -> Any:
-    """A key of a mapping; a place in a list, by number or by an entry's label."""
-    if isinstance(place, dict):
-        return part
-    if not isinstance(place, list):
-        raise UserError(f"{part!r} is inside something that is neither a mapping nor a list", where=where)
-    labels = [e.get("as", e.get("name")) if isinstance(e, dict) else str(e) for e in place]
-    if part in labels:
-        return labels.index(part)
-    if part.isdigit() and int(part) < len(place):
-        return int(part)
-    raise UserError(f"there is no entry {part!r}", where=where, hint=near_names(part, map(str, labels)))
 
 
 def _as_tuples(value: Any) -> Any:
@@ -295,6 +288,18 @@ def _as_tuples(value: Any) -> Any:
 # ----------------------------------------------------------------------------------- explaining
 
 
+IN_THE_USERS_WORDS = {
+    "tuple_type": "must be a list",
+    "too_short": "must have at least one entry",
+    "model_type": "must be a mapping of keys to values",
+    "dict_type": "must be a mapping of keys to values",
+    "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "string_type": "must be a word",
+    "string_pattern_mismatch": "must be small letters, digits, - and _",
+}
+
+
 def _explained(error: ValidationError, source: Source, root: type[BaseModel] | None = None) -> UserError:
     # a misspelt key is also a missing one: say the misspelling
     first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
@@ -302,13 +307,18 @@ def _explained(error: ValidationError, source: Source, root: type[BaseModel] | N
     if first["type"] == "extra_forbidden":
         hint = near_names(str(path[-1]), _fields_at(path[:-1], root or Suite))
         return UserError(f"unknown key {path[-1]!r}", where=source.where(path), hint=hint)
-    words = first["msg"].removeprefix("Value error, ")
     if first["type"] == "missing":
         return UserError(f"the key {path[-1]!r} is missing", where=source.where(path[:-1]))
-    if first["type"] != "value_error":
-        words = f"{words[0].lower()}{words[1:]}, not {first['input']!r}"
-        if isinstance(first["input"], bool):
-            words += " (YAML reads yes, no, on and off as true and false: quote the word)"
+    if first["type"] == "value_error":
+        return UserError(first["msg"].removeprefix("Value error, "), where=source.where(path))
+    words = first["msg"].replace("Input should", "must").replace("String should", "must")
+    words = IN_THE_USERS_WORDS.get(first["type"], words)
+    if first["type"] == "model_type" and isinstance(path[-1], int):
+        words = "must be a name, or a mapping with a name"
+    if first["type"] != "too_short":
+        words += f", not {'nothing' if first['input'] is None else reprlib.repr(first['input'])}"
+    if isinstance(first["input"], bool):
+        words += " (YAML reads yes, no, on and off as true and false: quote the word)"
     return UserError(words, where=source.where(path))
 
 
@@ -323,38 +333,67 @@ def _fields_at(path: KeyPath, root: type[BaseModel]) -> list[str]:
     return [field.alias or name for name, field in kind.model_fields.items()]
 
 
-def _check_dataset(entry: DatasetEntry, source: Source, path: KeyPath) -> None:
+# ------------------------------------------------------------------------------------- plugins
+
+
+def _checked_dataset(entry: DatasetEntry, source: Source, path: KeyPath, base: Path) -> DatasetEntry:
+    """The entry with its folder found from ``base``, where the suite's file stands."""
+    where = source.where(path)
     if not entry.is_path:
-        reader = load_plugin("readers", entry.reader, where=source.where(path))
-        _check_options(reader.Options, entry.options, source, path)
+        reader = load_plugin("readers", entry.reader, where=where)
+        if entry.argument and "dataset" not in getattr(reader.Options, "__dataclass_fields__", {}):
+            raise UserError(f"the reader {entry.reader!r} takes no name after a colon", where=where)
+        if entry.name.endswith(":"):
+            raise UserError("a name must follow the colon", where=where)
+        _check_options(entry.reader, reader.Options, entry.options, source, path)
+    elif entry.root is not None:
+        raise UserError("the name is a folder already, so `root` has no place here", where=where)
+    root = entry.name if entry.is_path else entry.root
+    if root is None:
+        return entry
+    try:
+        found = (base / Path(root).expanduser()).resolve()
+    except RuntimeError as error:  # a home that nobody has, links that run in a circle
+        raise UserError(f"{root!r} cannot be followed: {one_line(error)}", where=where) from None
+    return entry.model_copy(update={"root": str(found)})
 
 
-def _check_plugins(suite: Suite, source: Source) -> None:
-    task = load_task(suite.task, where=source.where(("task",)))
-    for number, model in enumerate(suite.models):
-        path: KeyPath = ("models", number)
-        try:
-            options = task.model_options(model.name)
-        except UserError as error:
-            raise UserError(error.what, where=source.where(path), hint=error.hint) from None
-        _check_options(options, model.options, source, path)
-    for number, generator in enumerate(suite.generators):
-        path = ("generators", number)
-        plugin = load_plugin("generators", generator.name, where=source.where(path))
-        _check_options(plugin.Options, generator.options, source, path)
-        if task.kind not in plugin.kinds:
-            makes = ", ".join(sorted(plugin.kinds))
-            raise UserError(
-                f"makes {makes}, the task {suite.task} needs {task.kind}", where=source.where((*path, "name"))
-            )
-        if plugin.default_budget is None and generator.budget.given():
-            raise UserError("this generator has no budget to set", where=source.where((*path, "budget")))
+def _check_model(model: ModelEntry, task: Task, task_name: str, source: Source, path: KeyPath) -> None:
+    with _blaming(f"task {task_name!r}", source.where(path)):
+        options = task.model_options(model.name)
+    _check_options(model.name, options, model.options, source, path)
 
 
-def _check_options(cls: type, given: Mapping[str, Any], source: Source, path: KeyPath) -> None:
+def _check_generator(generator: GeneratorEntry, task: Task, task_name: str, source: Source, path: KeyPath) -> None:
+    plugin = load_plugin("generators", generator.name, where=source.where(path))
+    with _blaming(f"generator {generator.name!r}", source.where(path)):
+        makes, needs = sorted(plugin.kinds), task.kind
+    if needs not in makes:
+        makes_words = ", ".join(makes) or "nothing"
+        raise UserError(f"makes {makes_words}, the task {task_name} needs {needs}", where=source.where((*path, "name")))
+    _check_options(generator.name, plugin.Options, generator.options, source, path)
+    if plugin.default_budget is None and generator.budget.given():
+        raise UserError("this generator has no budget to set", where=source.where((*path, "budget")))
+
+
+def _check_options(name: str, cls: type, given: Mapping[str, Any], source: Source, path: KeyPath) -> None:
     try:
         make_options(cls, given)
     except UserError as error:
         named = next((key for key in given if f"option {key!r}" in error.what), None)
         place = (*path, "options", named) if named else (*path, "options")
         raise UserError(error.what, where=source.where(place), hint=error.hint) from None
+    except Exception as error:  # a stranger's options may be anything
+        what = f"the options of {name!r} cannot be used: {type(error).__name__}: {one_line(error)}"
+        raise PluginError(what, where=source.where(path)) from error
+
+
+@contextmanager
+def _blaming(plugin: str, where: str) -> Iterator[None]:
+    """What a plugin raises while it is asked about itself is told at the key that named it."""
+    try:
+        yield
+    except UserError as error:
+        raise type(error)(error.what, where=where, hint=error.hint) from None
+    except Exception as error:  # a stranger's code may raise anything
+        raise PluginError(f"{plugin} raised {type(error).__name__}: {one_line(error)}", where=where) from error

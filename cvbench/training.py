@@ -64,6 +64,23 @@ def to_tensor(images: UInt8Array, device: str) -> Tensor:
     return torch.from_numpy(array).permute(0, 3, 1, 2).to(device)
 
 
+# ------------------------------------------------------------------- several processes, one training
+
+
+def rank_and_world() -> tuple[int, int]:
+    """This process's rank and how many share the training (under torchrun); 0 of 1 otherwise."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        return torch.distributed.get_rank(), torch.distributed.get_world_size()
+    return 0, 1
+
+
+def data_parallel(network: nn.Module) -> nn.Module:
+    """The network as a training step calls it: gradients are averaged where several processes share it."""
+    if rank_and_world()[1] == 1:
+        return network
+    return nn.parallel.DistributedDataParallel(network)
+
+
 # ------------------------------------------------------------------------------------ the schedule
 
 
@@ -78,7 +95,8 @@ def learning_rate_factor(step: int, steps: int, *, warmup: int = 0, floor: float
 class BatchOrder:
     """Which of ``count`` items step *k* sees: an endless row of seeded permutations, cut into batches.
 
-    ``order(k)`` depends on the seed and *k* alone. A batch larger than the data spans permutations.
+    ``order(k)`` depends on the seed and *k* alone. A batch larger than the data spans permutations. Where
+    several processes share a training, each gets its part of the same batch.
     """
 
     def __init__(self, count: int, batch_size: int, seed: int) -> None:
@@ -88,14 +106,15 @@ class BatchOrder:
         self._epoch, self._permutation = -1, torch.empty(0, dtype=torch.long)
 
     def __call__(self, step: int) -> Tensor:
-        """int64 (batch_size,) indices of the step's items."""
+        """int64 (batch_size,) indices of the step's items; this process's part of them, if it has partners."""
         start, parts, missing = step * self.batch_size, [], self.batch_size
         while missing:
             epoch, offset = divmod(start, self.count)
             part = self._of(epoch)[offset : offset + missing]
             parts.append(part)
             start, missing = start + len(part), missing - len(part)
-        return torch.cat(parts)
+        rank, world = rank_and_world()
+        return torch.cat(parts)[rank::world]
 
     def _of(self, epoch: int) -> Tensor:
         if epoch != self._epoch:
@@ -217,15 +236,16 @@ def run_steps(
     ``CHECKPOINT_SECONDS`` and read back if a checkpoint is there.
     Raises :class:`TrainingDiverged` when a loss is NaN or infinite.
     """
-    start = _continue_from(folder, state)
+    start, (rank, _) = _continue_from(folder, state), rank_and_world()
+    own = (rank,) if rank else ()  # partners draw their own augmentation; rank 0 draws what it would alone
     saved = time.monotonic()
     for step in range(start, steps):
-        torch.manual_seed(derive_seed(seed, "step", step))
+        torch.manual_seed(derive_seed(seed, "step", step, *own))
         losses = body(step)
         if step % LOOK_EVERY == 0 or step == steps - 1:
             _stop_if_not_finite(losses, step, steps)
         progress(step + 1, steps, note)
-        if time.monotonic() - saved > CHECKPOINT_SECONDS:
+        if rank == 0 and time.monotonic() - saved > CHECKPOINT_SECONDS:
             _save_checkpoint(folder, state, step + 1)
             saved = time.monotonic()
 

@@ -17,9 +17,6 @@ def main() -> None:
         app()
     except CvbenchError as error:
         fail(str(error))
-    except KeyboardInterrupt:
-        print("cvbench: interrupted; the same command continues", file=sys.stderr)
-        sys.exit(130)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EACCES, errno.EPERM, errno.EROFS, errno.EDQUOT):
             raise

@@ -43,6 +43,9 @@ SetOption = Annotated[
 DeviceOption = Annotated[DeviceChoice, typer.Option(help="auto takes the GPUs that torch sees, else the CPU.")]
 JobsOption = Annotated[int | None, typer.Option(help="Worker processes [default: one per GPU, or per core].")]
 ThreadsOption = Annotated[int | None, typer.Option(help="Threads per worker [default: cores shared out].")]
+ProcessesOption = Annotated[
+    int, typer.Option("--processes-per-cell", help="Share each cell's training among so many (torchrun).")
+]
 OutOption = Annotated[Path | None, typer.Option("--out", help="The run's folder [default: runs/NAME].")]
 
 
@@ -71,6 +74,7 @@ def plan(
 
 
 def _print_plan(made: Plan, work: Todo, store: Store, workers: int, folder: Path) -> None:
+    from rich.markup import escape
     from rich.table import Table
 
     from cvbench.cli.progress import clock
@@ -79,12 +83,12 @@ def _print_plan(made: Plan, work: Todo, store: Store, workers: int, folder: Path
     from cvbench.plan import is_cached
 
     suite = made.suite
-    out.print(f"[bold]{suite.name}[/bold]  {suite.summary}", soft_wrap=True)
+    out.print(f"[bold]{suite.name}[/bold]  {escape(suite.summary)}", soft_wrap=True)
     for label, facts in made.datasets.items():
         height, width, channels = facts["picture"]
         out.print(
-            f"  {label}: {facts['train']:,} train, {facts['val']:,} val, {facts['test']:,} test; "
-            f"{len(facts['classes'])} classes; {height}×{width}×{channels}; licence: {facts['licence']}",
+            f"  {escape(label)}: {facts['train']:,} train, {facts['val']:,} val, {facts['test']:,} test; "
+            f"{len(facts['classes'])} classes; {height}×{width}×{channels}; licence: {escape(facts['licence'])}",
             soft_wrap=True,
         )
     jobs = made.jobs()
@@ -104,7 +108,7 @@ def _print_plan(made: Plan, work: Todo, store: Store, workers: int, folder: Path
     out.print(
         f"{cells} cells"
         + (f" ({skipped} skipped)" if skipped else "")
-        + f", {cells - len(work.cells)} already in {folder}; {max(0, shared)} cells share a synthetic set "
+        + f", {cells - len(work.cells)} already in {escape(str(folder))}; {max(0, shared)} cells share a synthetic set "
         "with another",
         soft_wrap=True,
     )
@@ -124,6 +128,7 @@ def run(
     out_folder: OutOption = None,
     jobs: JobsOption = None,
     threads: ThreadsOption = None,
+    processes: ProcessesOption = 1,
     device: DeviceOption = DeviceChoice.auto,
     retry: Annotated[
         RetryChoice, typer.Option(help="Which recorded cells to do again, besides the missing ones.")
@@ -142,10 +147,10 @@ def run(
     from cvbench.suite import load_suite
 
     loaded = load_suite(suite, set_ or [])
-    workers = share_out(device.value, jobs, threads)
+    workers = share_out(device.value, jobs, threads, processes)
     store = Store(default_cache())
     with err.status("opening the data"):
-        made = make_plan(loaded, device=workers.device)
+        made = make_plan(loaded, device=workers.device, processes=workers.processes)
     path = out_folder or Path("runs") / loaded.name
     cells = {cell.id: cell.coordinates for cell in made.cells}
     planned = RunFolder(path, loaded.name, loaded.canonical(), made.task.metrics, cells, made.datasets, workers.threads)
@@ -157,16 +162,20 @@ def run(
             workers = replace(workers, threads=folder.threads)
         work = todo(made, folder.ledger, store, retry.value)
         timings = Timings(store.root)
-        with RunProgress(work.jobs, workers.jobs, timings) as progress:
-            run(
-                made,
-                work,
-                store=store,
-                ledger=folder.ledger,
-                workers=workers,
-                watcher=progress,
-                fresh=retry is RetryChoice.all,
-            )
+        try:
+            with RunProgress(work.jobs, workers.jobs, timings) as progress:
+                run(
+                    made,
+                    work,
+                    store=store,
+                    ledger=folder.ledger,
+                    workers=workers,
+                    watcher=progress,
+                    fresh=retry is RetryChoice.all,
+                )
+        except KeyboardInterrupt:
+            err.print("cvbench: interrupted; the same command continues")
+            raise typer.Exit(130) from None
         counts = tally(made, folder.ledger)
     print_tables(compare(folder), out)
     if any(counts[name] for name in FAILED):

@@ -26,12 +26,16 @@ SETTLE_SECONDS = 5.0  # how long a worker that was told to leave may take
 
 @dataclass(frozen=True)
 class Workers:
-    """How the machine is shared out: ``jobs`` processes with ``threads`` each; ``gpus`` of them to go round."""
+    """How the machine is shared out: ``jobs`` workers with ``threads`` each, ``gpus`` in all to go round.
+
+    ``processes``: how many share the training of one cell; on a machine with GPUs each has one.
+    """
 
     jobs: int
     threads: int
     device: str = "cpu"
     gpus: int = 0
+    processes: int = 1
 
 
 @dataclass(frozen=True)
@@ -173,7 +177,7 @@ def _hire(number: int, cache: Path, workers: Workers) -> _Worker:
     ours, theirs = spawn.Pipe()
     process = spawn.Process(
         target=serve,
-        args=(theirs, cache, workers.threads, workers.device),
+        args=(theirs, cache, workers.threads, workers.device, workers.processes),
         name=f"cvbench-{number}",
         daemon=True,
     )
@@ -188,7 +192,8 @@ def _gpu(number: int, workers: Workers) -> dict[str, str]:
         return {}
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     names = visible.split(",") if visible else [str(n) for n in range(workers.gpus)]
-    return {"CUDA_VISIBLE_DEVICES": names[number % len(names)]}
+    mine = [names[(number * workers.processes + k) % len(names)] for k in range(workers.processes)]
+    return {"CUDA_VISIBLE_DEVICES": ",".join(mine)}
 
 
 @contextmanager

@@ -23,7 +23,7 @@ REPORT_SECONDS = 0.2  # between two words on progress; the pipe is not for every
 Message = tuple[Any, ...]
 
 
-def serve(connection: Connection, cache: Path, threads: int, device: str) -> None:
+def serve(connection: Connection, cache: Path, threads: int, device: str, processes: int = 1) -> None:
     """Do jobs until None comes or the parent is gone, even if it was killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     threading.Thread(target=_leave_with_parent, daemon=True).start()
@@ -37,7 +37,7 @@ def serve(connection: Connection, cache: Path, threads: int, device: str) -> Non
             return
         _forget_peak_memory()
         try:
-            outcome = run_job(job, store, _Reporter(connection), device)
+            outcome = run_job(job, store, _Reporter(connection), device, processes)
         except OSError as error:
             connection.send(("stop", error.errno, error.strerror, str(error.filename or cache)))
             return

@@ -1,0 +1,101 @@
+"""One training over several processes through torchrun: a GPU each (NCCL), or CPU cores (Gloo).
+
+The worker that has the cell starts torchrun and waits; every rank runs :func:`rank_main`, trains on its share
+of each batch with averaged gradients, and rank 0 saves the model. How a model's step shares its work out is
+``cvbench.training``'s (``data_parallel`` and ``BatchOrder``).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+
+from cvbench.cell_training import train_cell
+from cvbench.contracts import Progress
+from cvbench.errors import CvbenchError
+from cvbench.jobs import CellJob
+from cvbench.store import Store
+
+POLL_SECONDS = 0.3
+
+
+def train_together(
+    job: CellJob, store: Store, folder: Path, scratch: Path, progress: Progress, device: str, processes: int
+) -> list[int]:
+    """Train the cell in so many processes into ``folder``; gives how many samples each stage trained on.
+
+    Raises :class:`CvbenchError` with the first failed rank's reason.
+    """
+    torn = scratch / "together"
+    torn.mkdir(parents=True, exist_ok=True)
+    for name in ("progress.json", "error.txt", "sizes.json"):
+        (torn / name).unlink(missing_ok=True)
+    # our own description for our own processes, under our own scratch folder: nothing untrusted is unpickled
+    (torn / "job.pickle").write_bytes(pickle.dumps((job, store.root, folder, scratch, device, os.getpid())))
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    with (torn / "log.txt").open("w") as log:
+        ranks = subprocess.Popen(
+            [*command, "-m", "cvbench.executors.together", str(torn)], stdout=log, stderr=subprocess.STDOUT
+        )
+        while ranks.poll() is None:
+            time.sleep(POLL_SECONDS)
+            if (torn / "progress.json").exists():
+                progress(*json.loads((torn / "progress.json").read_text()))
+    if ranks.returncode:
+        told = torn / "error.txt"
+        lines = (torn / "log.txt").read_text().strip().splitlines()
+        reason = told.read_text() if told.exists() else lines[-1] if lines else f"code {ranks.returncode}"
+        raise CvbenchError(f"training over {processes} processes failed: {reason}")
+    sizes: list[int] = json.loads((torn / "sizes.json").read_text())
+    return sizes
+
+
+def rank_main(torn: Path) -> None:
+    """One rank's part: torchrun starts it with its rank in the environment."""
+    import torch
+
+    job, root, folder, scratch, device, worker = pickle.loads((torn / "job.pickle").read_bytes())
+    threading.Thread(target=_leave_with, args=(worker,), daemon=True).start()
+    rank = int(os.environ["RANK"])
+    if device.startswith("cuda"):
+        device = f"cuda:{os.environ['LOCAL_RANK']}"
+        torch.cuda.set_device(device)
+    torch.distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+    told = 0.0
+
+    def progress(done: int, total: int, note: str = "") -> None:
+        nonlocal told
+        if rank == 0 and time.monotonic() - told > POLL_SECONDS:
+            told = time.monotonic()
+            (torn / "progress.part").write_text(json.dumps([done, total, note]))
+            (torn / "progress.part").replace(torn / "progress.json")
+
+    try:
+        model, sizes = train_cell(job, Store(root), scratch, progress, device)
+        if rank == 0:
+            model.save(folder)
+            (torn / "sizes.json").write_text(json.dumps(sizes))
+        torch.distributed.barrier()
+    except Exception as error:
+        (torn / "error.txt").write_text(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
+        raise
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+def _leave_with(worker: int) -> None:
+    while psutil.pid_exists(worker):
+        time.sleep(POLL_SECONDS)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    rank_main(Path(sys.argv[1]))

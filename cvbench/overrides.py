@@ -1,0 +1,60 @@
+"""``--set key=value``: changes to a suite before it is checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from cvbench.errors import UserError, near_names
+from cvbench.yaml_source import KeyPath, Source, parse_value
+
+
+def overridden(source: Source, overrides: Sequence[str]) -> Source:
+    """The source with each ``key=value`` put in; what was put in stands at ``--set key``.
+
+    A key is dotted; a part of it inside a list is a number or an entry's label: ``generators.flow.budget.steps``.
+    Raises :class:`UserError` for a text without a key or a value, and for a place that is not there.
+    """
+    data, places = source.data, dict(source.places)
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        if not equals or not key:
+            raise UserError("must be KEY=VALUE", where=f"--set {override}")
+        where = f"--set {key}"
+        put = _put(data, key, parse_value(value, where), where)
+        places = {path: place for path, place in places.items() if path[: len(put)] != put} | {put: where}
+    return Source(source.name, data, places)
+
+
+def _put(data: dict[str, Any], key: str, value: Any, where: str) -> KeyPath:
+    """Change the data in place; the path of what is new, mappings made on the way included."""
+    path: KeyPath = ()
+    new: KeyPath | None = None
+    place: Any = data
+    *parents, last = key.split(".")
+    for part in parents:
+        step = _step(place, part, where)
+        path = (*path, step)
+        if isinstance(place, dict) and place.get(step) is None:
+            place[step] = {}
+            new = new or path
+        if isinstance(place[step], str):
+            place[step] = {"name": place[step]}
+        place = place[step]
+    step = _step(place, last, where)
+    place[step] = value
+    return new or (*path, step)
+
+
+def _step(place: Any, part: str, where: str) -> Any:
+    """A key of a mapping; a place in a list, by number or by an entry's label."""
+    if isinstance(place, dict):
+        return part
+    if not isinstance(place, list):
+        raise UserError(f"{part!r} is inside something that is neither a mapping nor a list", where=where)
+    labels = [str(entry.get("as", entry.get("name"))) if isinstance(entry, dict) else str(entry) for entry in place]
+    if part in labels:
+        return labels.index(part)
+    if part.isdecimal() and int(part) < len(place):
+        return int(part)
+    raise UserError(f"there is no entry {part!r}", where=where, hint=near_names(part, labels))
