@@ -16,7 +16,17 @@ from cvbench.contracts import Augmentation, Budget, Model, Progress, Workplace
 from cvbench.errors import DataError
 from cvbench.samples import Dataset, DatasetSpec, LabelledImages
 from cvbench.seeds import derive_seed
-from cvbench.training import BatchOrder, Descent, Ema, OptimizerSettings, Stateful, autocast, run_steps, to_tensor
+from cvbench.training import (
+    BatchOrder,
+    Descent,
+    Ema,
+    OptimizerSettings,
+    Stateful,
+    autocast,
+    data_parallel,
+    run_steps,
+    to_tensor,
+)
 from cvbench_tasks.classification.augmentation import in_groups, light, strong
 from cvbench_tasks.classification.models import ClassifierOptions, SimpleCnnOptions, TorchvisionOptions
 
@@ -85,6 +95,7 @@ class Classifier(Model):
         ema = Ema(net, options.ema) if options.ema else None
         best = Best(net) if val is not None else None
         look_every = max(1, budget.steps // LOOKS_AT_VAL)
+        shared = data_parallel(net)
 
         def step(number: int) -> dict[str, Tensor]:
             net.train()
@@ -93,7 +104,7 @@ class Classifier(Model):
             if augment is not None:
                 pictures = in_groups(augment, pictures)
             with autocast(device, budget.precision):
-                logits = net(pictures)
+                logits = shared(pictures)
             loss = nn.functional.cross_entropy(logits.float(), labels[batch], label_smoothing=options.label_smoothing)
             descent.step(loss, number)
             if ema is not None:
