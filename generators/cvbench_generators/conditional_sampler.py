@@ -15,8 +15,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from cvbench.contracts import Sampler
-from cvbench.errors import DataError
-from cvbench.samples import DatasetSpec, IntArray, LabelledImages, proportional_counts, shuffled_labels
+from cvbench.errors import DataError, NotApplicable
+from cvbench.samples import Dataset, DatasetSpec, IntArray, LabelledImages, proportional_counts, shuffled_labels
 from cvbench.seeds import derive_seed
 
 FORMAT = 1
@@ -24,6 +24,8 @@ CHUNK = 500  # pictures per chunk; the noise is drawn chunk by chunk, so this is
 
 # (network, int64 labels (n,), torch.Generator on the CPU) → float pictures (n, C, H, W) in [-1, 1]
 Draw = Callable[[nn.Module, Tensor, torch.Generator], Tensor]
+# (spec, what a fit noted of its options) → the network, its weights still to be read, and how to draw from it
+Build = Callable[[DatasetSpec, Mapping[str, Any]], tuple[nn.Module, Draw]]
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,11 @@ class ConditionalSampler(Sampler):
     about: Mapping[str, Any]
 
     def sample(self, count: int, *, seed: int, class_counts: IntArray | None = None) -> Iterator[LabelledImages]:
+        """Raises :class:`NotApplicable` when a class is asked for of which the fit saw no picture."""
         counts = proportional_counts(self.class_counts, count) if class_counts is None else class_counts
+        unseen = np.flatnonzero((counts > 0) & (self.class_counts == 0))
+        if len(unseen):
+            raise NotApplicable(f"class {self.spec.classes[unseen[0]]!r} had no picture to learn from")
         labels = shuffled_labels(counts, derive_seed(seed, "labels"))
         device = next(self.network.parameters()).device
         self.network.eval()
@@ -65,32 +71,41 @@ class ConditionalSampler(Sampler):
         (folder / "sampler.json").write_text(json.dumps(description, indent=1))
 
 
-@dataclass(frozen=True)
-class SavedNetwork:
-    """What :meth:`ConditionalSampler.save` wrote."""
+def load_sampler(folder: Path, device: str, build: Build) -> ConditionalSampler:
+    """The sampler that was saved there.
 
-    weights: Mapping[str, Tensor]
-    spec: DatasetSpec
-    class_counts: IntArray
-    about: Mapping[str, Any]
-
-
-def read_saved(folder: Path) -> SavedNetwork:
-    """Raises :class:`DataError` for a file that is missing, cut short or of another version."""
+    Raises :class:`DataError` for a file that is missing, cut short, of another version or of another network.
+    """
     try:
         description = json.loads((folder / "sampler.json").read_text())
         if description["format"] != FORMAT:
             found = description["format"]
             raise DataError(f"a sampler of format {found}, this version reads {FORMAT}", where=str(folder))
-        weights = load_file(folder / "network.safetensors")
+        spec, about = DatasetSpec.from_json(description["spec"]), description["about"]
         counts = np.array(description["class_counts"], dtype=np.int64)
-        return SavedNetwork(weights, DatasetSpec.from_json(description["spec"]), counts, description["about"])
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        network, draw = build(spec, about)
+        network.load_state_dict(load_file(folder / "network.safetensors"))
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        said = (str(error).splitlines() or ["no message"])[0]  # torch lists every tensor that does not fit
         raise DataError(
-            f"not a readable sampler ({type(error).__name__}: {error})",
+            f"not a readable sampler ({type(error).__name__}: {said})",
             where=str(folder),
             hint="fit it again",
         ) from error
+    network.to(device).to(memory_format=torch.channels_last)
+    return ConditionalSampler(network, draw, spec, counts, about)
+
+
+def pictures_to_learn(train: Dataset, name: str) -> LabelledImages:
+    """The train split, if a class-conditional network can learn from it.
+
+    Raises :class:`NotApplicable` for anything but two or more pictures of equal size with one class each.
+    """
+    if not isinstance(train, LabelledImages):
+        raise NotApplicable(f"{name} needs pictures of equal size with one class each")
+    if len(train) < 2:
+        raise NotApplicable(f"{name} needs at least two pictures to learn from")
+    return train
 
 
 # ------------------------------------------------------------------------- pictures ↔ network space

@@ -12,7 +12,8 @@ from cvbench_generators.flow import Flow, FlowOptions
 
 from cvbench.conformance import tiny_pictures
 from cvbench.contracts import Budget, Workplace, silent
-from cvbench.errors import DataError, NotApplicable
+from cvbench.errors import DataError, NotApplicable, UserError
+from cvbench.plugins import make_options
 from cvbench.samples import gather
 
 SMALL = {"flow": (Flow, FlowOptions(width=8)), "cgan": (CGAN, CGANOptions(width=8, latent=8))}
@@ -62,7 +63,7 @@ def test_what_is_learnt_depends_on_the_class(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", SMALL)
-@pytest.mark.parametrize("damage", ["cut", "version", "missing", "json"])
+@pytest.mark.parametrize("damage", ["cut", "version", "missing", "json", "other network"])
 def test_a_damaged_sampler_is_one_line(name, damage, tmp_path):
     data = tiny_pictures(8, 8, 1)
     fitted(name, data, tmp_path / "w", steps=1).save(tmp_path)
@@ -74,7 +75,9 @@ def test_a_damaged_sampler_is_one_line(name, damage, tmp_path):
     elif damage == "json":
         about.write_text("{")
     else:
-        about.write_text(json.dumps({**json.loads(about.read_text()), "format": 99}))
+        said = json.loads(about.read_text())
+        changed = {"format": 99} if damage == "version" else {"about": {**said["about"], "width": 16}}
+        about.write_text(json.dumps({**said, **changed}))
     with pytest.raises(DataError) as caught:
         SMALL[name][0]().load(tmp_path)
     assert "\n" not in str(caught.value)
@@ -85,6 +88,26 @@ def test_data_without_labels_is_not_for_them(tmp_path):
     for generator in (Flow(), CGAN(), Copy(), Noise()):
         with pytest.raises(NotApplicable):
             generator.fit("no pictures", budget=None, seed=0, progress=silent, workplace=Workplace(tmp_path))
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_one_picture_teaches_nothing(name, tmp_path):
+    with pytest.raises(NotApplicable, match="at least two pictures"):
+        fitted(name, tiny_pictures(8, 8, 1).select([0]), tmp_path)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_class_without_pictures_is_never_drawn(name, tmp_path):
+    data = tiny_pictures(8, 8, 1)
+    sampler = fitted(name, data.select(np.flatnonzero(data.labels != 1)), tmp_path, steps=1)
+    assert drawn(sampler, data).class_counts().tolist() == [6, 0, 6]
+    with pytest.raises(NotApplicable, match="'grey'"):
+        drawn(sampler, data, class_counts=np.array([4, 4, 4], dtype=np.int64))
+
+
+def test_a_width_that_cannot_be_normalised_in_groups_is_refused_before_the_fit():
+    with pytest.raises(UserError, match="option 'width'"):
+        make_options(FlowOptions, {"width": 20})
 
 
 def test_differentiable_augmentation_moves_a_picture_and_its_partner_alike():

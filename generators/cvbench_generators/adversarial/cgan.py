@@ -7,19 +7,26 @@ and, for small data, differentiable augmentation (Zhao et al., arXiv 2006.10738)
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, pad, relu, softplus
 
 from cvbench.contracts import Budget, Progress, Workplace
-from cvbench.errors import NotApplicable
-from cvbench.samples import Dataset, DatasetSpec, LabelledImages
+from cvbench.samples import Dataset, DatasetSpec
 from cvbench.seeds import derive_seed
 from cvbench.training import BatchOrder, Descent, Ema, OptimizerSettings, run_steps, to_tensor
-from cvbench_generators.conditional_sampler import ConditionalSampler, padded_side, read_saved, to_network
+from cvbench_generators.conditional_sampler import (
+    ConditionalSampler,
+    Draw,
+    load_sampler,
+    padded_side,
+    pictures_to_learn,
+    to_network,
+)
 
 if TYPE_CHECKING:
     from cvbench_generators.adversarial import CGANOptions
@@ -94,9 +101,11 @@ class Critic(nn.Module):
 def fit(
     train: Dataset, options: CGANOptions, budget: Budget, seed: int, progress: Progress, workplace: Workplace
 ) -> ConditionalSampler:
-    """Play the game for the budget's steps, one step of each side; the averaged G is what samples."""
-    if not isinstance(train, LabelledImages):
-        raise NotApplicable("cgan needs pictures of equal size with one class each")
+    """Play the game for the budget's steps, one step of each side; the averaged G is what samples.
+
+    Always in fp32, whatever the budget's precision: the penalties differentiate twice.
+    """
+    train = pictures_to_learn(train, "cgan")
     device, spec = workplace.device, train.spec
     torch.manual_seed(derive_seed(seed, "weights"))
     g = PictureNet(spec, options.latent, options.width).to(device).to(memory_format=torch.channels_last)
@@ -176,9 +185,10 @@ def draw(g: nn.Module, labels: Tensor, noise: torch.Generator) -> Tensor:
 
 
 def load(folder: Path, device: str) -> ConditionalSampler:
-    """The sampler that was saved there."""
-    saved = read_saved(folder)
-    g = PictureNet(saved.spec, int(saved.about["latent"]), int(saved.about["width"]))
-    g.load_state_dict(dict(saved.weights))
-    g.to(device).to(memory_format=torch.channels_last)
-    return ConditionalSampler(g, draw, saved.spec, saved.class_counts, saved.about)
+    """The sampler that was saved there; raises as :func:`load_sampler` does."""
+    return load_sampler(folder, device, rebuilt)
+
+
+def rebuilt(spec: DatasetSpec, about: Mapping[str, Any]) -> tuple[PictureNet, Draw]:
+    """The network of a saved sampler, and how to draw from it."""
+    return PictureNet(spec, int(about["latent"]), int(about["width"])), draw

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from annotated_types import Gt, Le
+from annotated_types import Gt, Le, MultipleOf
 
 from cvbench.contracts import Budget, Generator, Progress, Sampler, Workplace
 from cvbench.samples import AnnotationKind, Dataset
@@ -16,7 +16,7 @@ from cvbench.samples import AnnotationKind, Dataset
 class FlowOptions:
     """``width``: channels at full resolution, a multiple of 8. ``sampling_steps``: Euler steps."""
 
-    width: Annotated[int, Gt(0)] = 48
+    width: Annotated[int, Gt(0), MultipleOf(8)] = 48
     sampling_steps: Annotated[int, Gt(0)] = 8
     learning_rate: Annotated[float, Gt(0)] = 2e-3
     ema: Annotated[float, Gt(0), Le(1)] = 0.995

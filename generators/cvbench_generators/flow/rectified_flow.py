@@ -7,23 +7,24 @@ sampling follows it with a few Euler steps. Times are logit-normal (Esser et al.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from cvbench.contracts import Budget, Precision, Progress, Workplace
-from cvbench.errors import NotApplicable
-from cvbench.samples import Dataset, DatasetSpec, LabelledImages
+from cvbench.samples import Dataset, DatasetSpec
 from cvbench.seeds import derive_seed
 from cvbench.training import BatchOrder, Descent, Ema, OptimizerSettings, autocast, run_steps, to_tensor
 from cvbench_generators.conditional_sampler import (
     ConditionalSampler,
+    Draw,
+    load_sampler,
     padded_side,
-    read_saved,
+    pictures_to_learn,
     to_network,
 )
 
@@ -101,8 +102,7 @@ def fit(
     train: Dataset, options: FlowOptions, budget: Budget, seed: int, progress: Progress, workplace: Workplace
 ) -> ConditionalSampler:
     """Regress the velocity on the training pictures; the averaged weights are what samples."""
-    if not isinstance(train, LabelledImages):
-        raise NotApplicable("flow needs pictures of equal size with one class each")
+    train = pictures_to_learn(train, "flow")
     device, spec = workplace.device, train.spec
     torch.manual_seed(derive_seed(seed, "weights"))
     patch = patch_size(spec)
@@ -173,11 +173,11 @@ def follow(
 
 
 def load(folder: Path, device: str) -> ConditionalSampler:
-    """The sampler that was saved there."""
-    saved = read_saved(folder)
-    spec, about = replace(saved.spec), saved.about
-    net = VelocityNet(spec.channels, len(spec.classes), int(about["width"]), patch_size(spec))
-    net.load_state_dict(dict(saved.weights))
-    net.to(device).to(memory_format=torch.channels_last)
+    """The sampler that was saved there; raises as :func:`load_sampler` does."""
+    return load_sampler(folder, device, rebuilt)
+
+
+def rebuilt(spec: DatasetSpec, about: Mapping[str, Any]) -> tuple[VelocityNet, Draw]:
+    """The network of a saved sampler, and how to draw from it."""
     draw = partial(follow, spec=spec, steps=int(about["sampling_steps"]), precision=about["precision"])
-    return ConditionalSampler(net, draw, spec, saved.class_counts, about)
+    return VelocityNet(spec.channels, len(spec.classes), int(about["width"]), patch_size(spec)), draw
