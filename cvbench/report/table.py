@@ -12,7 +12,7 @@ from cvbench.effects import Verdict
 from cvbench.report import words
 
 STYLES = {Verdict.BETTER: "bold green", Verdict.WORSE: "bold red", Verdict.NO_DIFFERENCE: "dim"}
-WIDE = 130  # columns from which results and cost stand in one table
+WIDE = 140  # columns from which results and cost stand in one table
 
 
 def print_tables(comparison: Comparison, console: Console) -> None:
