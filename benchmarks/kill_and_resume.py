@@ -61,7 +61,7 @@ def main() -> None:
         moments = random.Random(20)
         for number in range(kills):
             process = command(suite, folder, "killed")
-            moment = moments.uniform(3, max(6, 2.5 * whole / kills))
+            moment = moments.uniform(3, max(6, 1.6 * whole / kills))
             try:
                 process.wait(moment)
                 print(f"run {number + 1}: ended before its kill at {moment:.1f} s")
