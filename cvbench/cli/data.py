@@ -37,13 +37,14 @@ def check_data(
     from cvbench.readers import checked, recognise
 
     name = reader or recognise(path)
-    plugin = make_plugin("readers", name, {"size": size} if size else {})
+    plugin = make_plugin("readers", name, {} if size is None else {"size": size})
     with err.status("looking at every item"):
         findings = [vars_of(finding) for finding in plugin.check(path)]
         splits: Splits | None = None
         if not any(finding["level"] == "problem" for finding in findings):
             try:
                 splits = checked(plugin.open(path))
+                findings += [{"level": "problem", "where": str(path), "what": w, "hint": ""} for w in refusals(splits)]
                 findings += [{"level": "note", "where": str(path), "what": w, "hint": ""} for w in remarks(splits)]
             except DataError as error:
                 findings.append({"level": "problem", "where": error.where, "what": error.what, "hint": error.hint})
@@ -77,6 +78,22 @@ def _bincount(data: Any) -> Any:
     return np.bincount(data.strata(), minlength=len(data.spec.classes))
 
 
+def refusals(splits: Splits) -> list[str]:
+    """Why tasks for this kind of annotation cannot use the data."""
+    from cvbench.errors import DataError
+    from cvbench.plugins import listings, load_task
+
+    words = []
+    for listing in listings("tasks"):
+        if listing.plugin is None or getattr(listing.plugin, "kind", None) != splits.train.spec.kind:
+            continue
+        try:
+            load_task(listing.name).check_splits(splits)
+        except DataError as error:
+            words.append(f"{listing.name} cannot use it: {error.what}")
+    return words
+
+
 def remarks(splits: Splits) -> list[str]:
     """What is allowed and yet worth knowing: duplicates across splits, contradictory labels, imbalance."""
     words = []
@@ -102,10 +119,9 @@ def remarks(splits: Splits) -> list[str]:
 
 
 def _print(path: Path, reader: str, splits: Splits | None, findings: list[dict[str, str]], bad: int) -> None:
-    from rich.markup import escape
     from rich.table import Table
 
-    out.print(f"[bold]{escape(str(path))}[/bold] read as {reader}", soft_wrap=True)
+    out.print(f"[bold]{_shown(str(path))}[/bold] read as {reader}", soft_wrap=True)
     if splits is not None:
         spec = splits.train.spec
         kind = "grey" if spec.channels == 1 else "RGB"
@@ -116,11 +132,18 @@ def _print(path: Path, reader: str, splits: Splits | None, findings: list[dict[s
         for split in by_split:
             table.add_column(split, justify="right")
         for name in spec.classes:
-            table.add_row(escape(name), *(f"{by[name]:,}" for by in by_split.values()))
+            table.add_row(_shown(name), *(f"{by[name]:,}" for by in by_split.values()))
         table.add_row("[bold]all", *(f"[bold]{sum(by.values()):,}" for by in by_split.values()))
         out.print(table)
     for finding in findings:
         mark = "[red]✗[/red]" if finding["level"] == "problem" else "[yellow]•[/yellow]"
         hint = f". {finding['hint']}" if finding["hint"] else ""
-        out.print(f"{mark} {escape(finding['where'])}: {escape(finding['what'] + hint)}", soft_wrap=True)
-    out.print(f"[red]{bad} problems[/red]" if bad else "[green]nothing wrong[/green]")
+        out.print(f"{mark} {_shown(finding['where'])}: {_shown(finding['what'] + hint)}", soft_wrap=True)
+    out.print(f"[red]{bad} problem{'s' * (bad > 1)}[/red]" if bad else "[green]nothing wrong[/green]")
+
+
+def _shown(text: str) -> str:
+    """Text from the data, safe for one line of a terminal: file names may hold anything."""
+    from rich.markup import escape
+
+    return escape("".join(c if c.isprintable() else repr(c)[1:-1] for c in text))

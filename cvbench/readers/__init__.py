@@ -43,6 +43,8 @@ def recognise(root: Path) -> str:
     """The name of the installed reader that knows this folder's format."""
     if not root.exists():
         raise DataError("there is no such folder", where=str(root))
+    if not root.is_dir():
+        raise DataError("is a file, not a folder", where=str(root), hint="unpack it, or name the folder that it is in")
     tried = []
     for listing in listings("readers"):
         if listing.plugin is not None and issubclass(listing.plugin, Reader):
@@ -63,8 +65,16 @@ def checked(splits: Splits) -> Splits:
         if not len(data):
             raise DataError(f"the {part} split is empty", where=name)
     for part, other in (("test", splits.test), ("val", splits.val)):
-        if other is not None and _shape(other) != _shape(splits.train):
-            raise DataError(f"train has {_shape(splits.train)}, {part} has {_shape(other)}", where=name)
+        if other is None:
+            continue
+        if _shape(other) != _shape(splits.train):
+            raise DataError(
+                f"train has {_shape(splits.train)}, {part} has {_shape(other)}",
+                where=name,
+                hint="bring them to one form; an image folder has the options size and channels",
+            )
+        if other.spec.classes != splits.train.spec.classes:
+            raise DataError(f"train and {part} name their classes differently", where=name)
     return splits
 
 

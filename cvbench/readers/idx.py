@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import math
+import os
+import shutil
 import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import BinaryIO, ClassVar
 
 import numpy as np
 
@@ -19,7 +22,8 @@ from cvbench.samples import AnnotationKind, DatasetSpec, LabelledImages, UInt8Ar
 
 UNSIGNED_BYTE = 8
 PARTS = {"train": ("train-images", "train-labels"), "test": ("t10k-images", "t10k-labels")}
-MOST_BYTES = 8 << 30  # a gzipped file that grows beyond this is not a data set that fits in memory
+MOST_BYTES = 8 << 30  # a header that promises more is damaged, or not of a data set that fits in memory
+CHUNK = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -76,15 +80,18 @@ class Idx(Reader):
     def _download(self, place: Path) -> None:
         from torchvision import datasets
 
+        torn = place.with_name(f"{place.name}.{os.getpid()}.part")
         try:
-            fetched = getattr(datasets, self.fetch_from)(place.parent / "torchvision", download=True)
+            fetched = getattr(datasets, self.fetch_from)(torn, download=True)
+            Path(fetched.raw_folder).replace(place)
         except Exception as error:  # torchvision raises many kinds when a mirror cannot be had
             raise DataError(
                 f"cannot be downloaded ({type(error).__name__}: {' '.join(str(error).split())[:200]})",
                 where=self.name,
                 hint="it needs a network; or set root: or CVBENCH_DATA to a folder that has the files",
             ) from None
-        Path(fetched.raw_folder).replace(place)
+        finally:
+            shutil.rmtree(torn, ignore_errors=True)
 
     @classmethod
     def recognises(cls, root: Path) -> bool:
@@ -156,38 +163,52 @@ def read_idx(file: Path, dimensions: int) -> UInt8Array:
     """
     where = str(file)
     try:
-        content = _content(file)
+        with _unpacked(file) as stream:
+            shape = _shape(stream.read(4 + 4 * dimensions), dimensions, where)
+            content = _read_at_most(stream, math.prod(shape) + 1)
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise DataError("the gzip file is cut short or damaged", where=where, hint="fetch it again") from None
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", where=where) from None
-    header = 4 + 4 * dimensions
-    if len(content) < header:
-        raise DataError(f"{len(content)} bytes: too short for an idx header", where=where, hint="fetch it again")
-    if content[:2] != b"\0\0" or content[2] != UNSIGNED_BYTE or content[3] != dimensions:
-        raise DataError(
-            f"wrong magic number {content[:4].hex()}, an idx{dimensions} file of bytes starts with "
-            f"{bytes([0, 0, UNSIGNED_BYTE, dimensions]).hex()}",
-            where=where,
+    if len(content) != math.prod(shape):
+        state = (
+            f"cut short: there are {len(content)}" if len(content) < math.prod(shape) else "too long: there are more"
         )
-    shape = struct.unpack(f">{dimensions}I", content[4:header])
-    expected = int(np.prod(shape, dtype=object))
-    if len(content) - header != expected:
-        state = "cut short" if len(content) - header < expected else "too long"
         raise DataError(
-            f"{state}: the header says {' x '.join(map(str, shape))} = {expected} bytes, there are "
-            f"{len(content) - header}",
+            f"the header says {' x '.join(map(str, shape))} = {math.prod(shape)} bytes, the file is {state}",
             where=where,
             hint="fetch it again",
         )
-    return np.frombuffer(content, dtype=np.uint8, offset=header).reshape(shape)
+    return np.frombuffer(content, dtype=np.uint8).reshape(shape)
 
 
-def _content(file: Path) -> bytes:
-    if file.suffix != ".gz":
-        return file.read_bytes()
-    with gzip.open(file, "rb") as unpacked:
-        content = unpacked.read(MOST_BYTES + 1)
-    if len(content) > MOST_BYTES:
-        raise DataError(f"unpacks to more than {MOST_BYTES >> 30} GiB", where=str(file))
+def _unpacked(file: Path) -> BinaryIO:
+    return gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb")  # type: ignore[return-value]
+
+
+def _shape(header: bytes, dimensions: int, where: str) -> tuple[int, ...]:
+    if len(header) < 4 + 4 * dimensions:
+        raise DataError(f"{len(header)} bytes: too short for an idx header", where=where, hint="fetch it again")
+    magic = bytes([0, 0, UNSIGNED_BYTE, dimensions])
+    if header[:4] != magic:
+        raise DataError(
+            f"wrong magic number {header[:4].hex()}, an idx{dimensions} file of bytes starts with {magic.hex()}",
+            where=where,
+            hint="fetch it again, or see whether pictures and labels are swapped",
+        )
+    shape = struct.unpack(f">{dimensions}I", header[4:])
+    if math.prod(shape) > MOST_BYTES:
+        raise DataError(
+            f"the header says {' x '.join(map(str, shape))}, more than {MOST_BYTES >> 30} GiB",
+            where=where,
+            hint="fetch it again",
+        )
+    return shape
+
+
+def _read_at_most(stream: BinaryIO, count: int) -> bytearray:
+    """In chunks: one ``read(count)`` would take the memory that a lying header asks for."""
+    content = bytearray()
+    while len(content) < count and (chunk := stream.read(min(CHUNK, count - len(content)))):
+        content += chunk
     return content

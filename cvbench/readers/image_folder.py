@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import warnings
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,6 +29,9 @@ from cvbench.seeds import derive_seed
 EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"})
 SPLIT_NAMES = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}
 MOST_PIXELS = 100_000_000  # of one picture; more is a decompression bomb
+
+# What Pillow logs of a damaged file would stand on stderr beside our own line about it
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True)
@@ -52,56 +55,64 @@ class ImageFolder(Reader):
     Options = ImageFolderOptions
 
     def open(self, root: Path | None) -> Splits:
-        if root is None or not root.is_dir():
-            raise DataError("there is no such folder", where=str(root or "image-folder"), hint="set root:")
         options: ImageFolderOptions = self.options
+        if root is None:
+            raise DataError("needs a folder", where="image-folder", hint="set root:")
         if options.channels not in (None, 1, 3):
             raise DataError(f"channels must be 1 (grey) or 3 (RGB), not {options.channels}", where=str(root))
+        for fault in layout_faults(root):
+            raise fault
         parts = split_folders(root)
-        if "train" not in parts:
-            whole = self._decoded(root, class_folders(root))
-            seed = derive_seed(options.split_seed, "image folder split")
-            test, train = split_real(whole.labels, fraction=options.test_fraction, per_class=None, seed=seed)
-            return Splits(whole.select(train), whole.select(test))
-        if "test" not in parts:
-            raise DataError("has a train folder but no test folder", where=str(root))
-        classes = [folder.name for folder in class_folders(parts["train"])]
-        for split, folder in parts.items():
-            strange = [c.name for c in class_folders(folder) if c.name not in classes]
-            if strange:
-                raise DataError(f"{split} has a class {strange[0]!r} that train lacks", where=str(folder))
-        opened = {split: self._decoded(root, [folder / name for name in classes]) for split, folder in parts.items()}
-        return Splits(opened["train"], opened["test"], opened.get("val"))
+        classes = [folder.name for folder in class_folders(parts.get("train", root))]
+        if parts:
+            opened = {split: self._decoded(root, folder, classes) for split, folder in parts.items()}
+            return Splits(opened["train"], opened["test"], opened.get("val"))
+        whole = self._decoded(root, root, classes)
+        seed = derive_seed(options.split_seed, "image folder split")
+        test, train = split_real(whole.labels, fraction=options.test_fraction, per_class=None, seed=seed)
+        for label in np.setdiff1d(whole.labels, whole.labels[train]):
+            raise DataError(
+                f"class {classes[label]!r} has so few pictures ({whole.class_counts()[label]}) that all fall to test",
+                where=str(root),
+                hint="add pictures, or lower test_fraction",
+            )
+        return Splits(whole.select(train), whole.select(test))
 
-    def _decoded(self, root: Path, folders: Sequence[Path]) -> LabelledImages:
-        """All pictures of these class folders as one array, from the cache if they were decoded before."""
+    def _decoded(self, root: Path, folder: Path, classes: Sequence[str]) -> LabelledImages:
+        """All pictures of a split as one array, from the cache if they were decoded before."""
         from cvbench.store import default_cache
 
-        if not folders:
-            raise DataError("has no class folders", where=str(root), hint="root/<class>/*.png")
-        listed = [(file, label) for label, folder in enumerate(folders) for file in pictures_in(folder)]
+        listed = [
+            (file, label)
+            for label, name in enumerate(classes)
+            if (folder / name).is_dir()
+            for file in pictures_in(folder / name)
+        ]
         if not listed:
-            raise DataError("its class folders hold no pictures", where=str(folders[0].parent))
-        place = default_cache() / "decoded" / self._listing_key(root, listed)
+            raise DataError("its class folders hold no pictures", where=str(folder), hint="<class>/*.png")
+        place = default_cache() / "decoded" / self._listing_key(root, classes, listed)
         try:
             return load_dataset(place)
-        except (OSError, ValueError, KeyError, DataError):
+        except (OSError, EOFError, ValueError, TypeError, KeyError, DataError):
             shutil.rmtree(place, ignore_errors=True)
         images = self._decode_all([file for file, _ in listed])
-        names = tuple(folder.name for folder in folders)
-        spec = DatasetSpec(root.name, AnnotationKind.LABEL, names, *images.shape[1:])
+        spec = DatasetSpec(root.name, AnnotationKind.LABEL, tuple(classes), *images.shape[1:])
         data = LabelledImages(spec, images, np.array([label for _, label in listed], dtype=np.int64))
         torn = place.with_name(f"{place.name}.{os.getpid()}.part")
         torn.mkdir(parents=True, exist_ok=True)
         try:
             data.save(torn)
             torn.replace(place)
+        except OSError:
+            if not place.is_dir():  # it is when another process was quicker, with the same pictures
+                raise
         finally:
             shutil.rmtree(torn, ignore_errors=True)
         return load_dataset(place)
 
-    def _listing_key(self, root: Path, listed: Sequence[tuple[Path, int]]) -> str:
-        digest = hashlib.sha256(json.dumps(asdict(self.options), sort_keys=True).encode())
+    def _listing_key(self, root: Path, classes: Sequence[str], listed: Sequence[tuple[Path, int]]) -> str:
+        options: ImageFolderOptions = self.options
+        digest = hashlib.sha256(json.dumps([root.name, options.size, options.channels, *classes]).encode())
         for file, label in listed:
             facts = file.stat()
             line = f"{file.relative_to(root).as_posix()}\0{label}\0{facts.st_size}\0{facts.st_mtime_ns}\n"
@@ -112,14 +123,9 @@ class ImageFolder(Reader):
         options: ImageFolderOptions = self.options
         with ThreadPoolExecutor() as pool:
             pictures = list(pool.map(lambda file: decode(file, options.size, options.channels), files))
-        sizes = Counter(picture.shape[:2] for picture in pictures)
+        sizes = {picture.shape[:2] for picture in pictures}
         if len(sizes) > 1:
-            raise DataError(
-                f"pictures of {len(sizes)} sizes, from {'x'.join(map(str, min(sizes)))} to "
-                f"{'x'.join(map(str, max(sizes)))} (height x width)",
-                where=str(files[0].parent.parent),
-                hint="set the option size to bring them to one",
-            )
+            raise unequal(sizes, files[0].parent.parent)
         channels = max(picture.shape[2] for picture in pictures)
         return np.stack([np.broadcast_to(p, (*p.shape[:2], channels)) for p in pictures])
 
@@ -129,25 +135,83 @@ class ImageFolder(Reader):
         return any(True for folder in folders for _ in pictures_in(folder))
 
     def check(self, root: Path) -> Iterator[Finding]:
-        problems = 0
-        parts: Mapping[str, Path] = split_folders(root) or {"": root}
-        for folder in parts.values():
-            for class_folder in class_folders(folder):
-                files = list(pictures_in(class_folder))
-                if not files:
-                    yield Finding("problem", str(class_folder), "this class folder holds no pictures")
-                    problems += 1
-                for other in sorted(class_folder.iterdir()):
-                    if other.is_file() and other.suffix.lower() not in EXTENSIONS:
-                        yield Finding("note", str(other), "not a picture by its name: left out")
-                for file in files:
-                    try:
-                        decode(file, None, None)
-                    except DataError as error:
-                        problems += 1
-                        yield Finding("problem", error.where, error.what, error.hint)
-        if not problems:
+        sound = True
+        try:
+            for fault in self._faults(root):
+                sound = False
+                yield Finding("problem", fault.where, fault.what, fault.hint)
+            for file in left_out(root):
+                yield Finding("note", str(file), "not a picture file: left out")
+        except DataError as error:  # a folder that cannot be listed
+            sound = False
+            yield Finding("problem", error.where, error.what, error.hint)
+        if sound:
             yield from super().check(root)
+
+    def _faults(self, root: Path) -> Iterator[DataError]:
+        """Everything that :meth:`open` would trip over, folder by folder and picture by picture."""
+        yield from layout_faults(root)
+        options: ImageFolderOptions = self.options
+        sizes = set()
+        for folder in split_folders(root).values() or [root]:
+            for class_folder in class_folders(folder) if folder.is_dir() else []:
+                for file in pictures_in(class_folder):
+                    try:
+                        sizes.add(decode(file, options.size, None).shape[:2])
+                    except DataError as error:
+                        yield error
+        if len(sizes) > 1:
+            yield unequal(sizes, root)
+
+
+def layout_faults(root: Path) -> Iterator[DataError]:
+    """What is wrong with the folders, before any picture is looked at."""
+    if not root.is_dir():
+        yield DataError("there is no such folder", where=str(root), hint="set root:")
+        return
+    parts = split_folders(root)
+    train = parts.get("train", root)
+    folders = class_folders(train)
+    classes = {folder.name for folder in folders}
+    if not folders:
+        yield DataError("has no class folders", where=str(train), hint="its pictures belong into <class>/*.png")
+    if parts and "test" not in parts:
+        hint = "add one, or move the class folders one level up to have them split by a seed"
+        yield DataError("has a train folder but no test folder", where=str(root), hint=hint)
+    for folder in folders:
+        if not any(pictures_in(folder)):
+            yield DataError("this class folder holds no pictures", where=str(folder), hint="fill or remove it")
+    for split, part in parts.items():
+        for folder in class_folders(part):
+            if folder.name not in classes:
+                hint = "remove it, or add training pictures of that class"
+                yield DataError(f"{split} has a class {folder.name!r} that train lacks", where=str(part), hint=hint)
+
+
+def left_out(root: Path) -> Iterator[Path]:
+    """What lies in the class folders and is not taken for a picture: other names, links that lead nowhere."""
+    for folder in split_folders(root).values() or [root]:
+        for class_folder in class_folders(folder) if folder.is_dir() else []:
+            for path in _entries(class_folder):
+                if not path.is_dir() and not (path.is_file() and path.suffix.lower() in EXTENSIONS):
+                    yield path
+
+
+def unequal(sizes: Collection[tuple[int, ...]], folder: Path) -> DataError:
+    """The refusal of pictures of several (height, width)."""
+    least, most = ("x".join(map(str, size)) for size in (min(sizes), max(sizes)))
+    return DataError(
+        f"pictures of {len(sizes)} sizes, from {least} to {most} (height x width)",
+        where=str(folder),
+        hint="set the option size to bring them to one",
+    )
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise DataError(f"cannot be listed: {error.strerror}", where=str(folder)) from None
 
 
 def split_folders(root: Path) -> dict[str, Path]:
@@ -162,14 +226,14 @@ def split_folders(root: Path) -> dict[str, Path]:
 
 def class_folders(folder: Path) -> list[Path]:
     """Its folders in the order of their names; hidden ones are left out."""
-    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    return [path for path in _entries(folder) if path.is_dir() and not path.name.startswith(".")]
 
 
 def pictures_in(folder: Path) -> Iterator[Path]:
     """Its files that are pictures by their names, in order."""
     return (
         path
-        for path in sorted(folder.iterdir())
+        for path in _entries(folder)
         if path.suffix.lower() in EXTENSIONS and path.is_file() and not path.name.startswith(".")
     )
 
@@ -189,9 +253,13 @@ def decode(file: Path, size: int | None, channels: int | None) -> UInt8Array:
             warnings.simplefilter("ignore")
             opened: Any = Image.open(file)
             if opened.width * opened.height > MOST_PIXELS:
-                raise DataError(f"{opened.width}x{opened.height} pixels are too many", where=where)
+                hint = f"scale it down below {MOST_PIXELS:,}"
+                raise DataError(f"{opened.width}x{opened.height} pixels are too many", where=where, hint=hint)
             picture: Any = ImageOps.exif_transpose(opened)
-        if picture.mode.startswith("I") or picture.mode == "F":
+        if picture.mode == "F":
+            hint = "save it with 8 or 16 bits per channel"
+            raise DataError("floating-point pixels have no known range", where=where, hint=hint)
+        if picture.mode.startswith("I"):
             picture = Image.fromarray((np.asarray(picture).astype(np.float64) / 257).clip(0, 255).astype(np.uint8))
         if picture.mode in ("RGBA", "LA", "PA", "P"):
             picture = picture.convert("RGBA")
@@ -205,7 +273,9 @@ def decode(file: Path, size: int | None, channels: int | None) -> UInt8Array:
     except UnidentifiedImageError:
         raise DataError("not a picture that can be read", where=where, hint="remove or replace it") from None
     except Image.DecompressionBombError:
-        raise DataError("has too many pixels", where=where) from None
+        raise DataError("has too many pixels", where=where, hint="scale it down") from None
+    except PermissionError as error:
+        raise DataError(f"cannot be read: {error.strerror}", where=where) from None
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         words = " ".join(str(error).split())[:150]
         raise DataError(f"damaged or cut short ({words})", where=where, hint="remove or replace it") from None

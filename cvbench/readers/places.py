@@ -15,10 +15,15 @@ def cached_place(name: str) -> Path:
     return default_cache() / "data" / name
 
 
+def usual_places(name: str) -> list[Path]:
+    """Where a named set is looked for when no root is given, in this order."""
+    shared = os.environ.get("CVBENCH_DATA")
+    return [*([Path(shared) / name] if shared else []), cached_place(name)]
+
+
 def find_place(name: str, root: Path | None, *, download: bool, can_download: bool = True) -> Path:
     """The folder that holds the set. Raises :class:`DataError` that lists where it was looked for."""
-    shared = os.environ.get("CVBENCH_DATA")
-    places = [root] if root else [*([Path(shared) / name] if shared else []), cached_place(name)]
+    places = [root] if root else usual_places(name)
     for place in places:
         if place.is_dir() and any(place.iterdir()):
             return place

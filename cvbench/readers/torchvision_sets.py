@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from annotated_types import Gt
 
 from cvbench.contracts import Reader, Splits
 from cvbench.errors import DataError, near_names
-from cvbench.readers.places import cached_place
+from cvbench.readers.places import cached_place, usual_places
 from cvbench.regimes import split_real
-from cvbench.samples import AnnotationKind, DatasetSpec, LabelledImages
+from cvbench.samples import AnnotationKind, DatasetSpec, IntArray, LabelledImages, UInt8Array
 from cvbench.seeds import derive_seed
 
 TEST_FRACTION = 0.2  # of a set that comes in one part
+_WITHOUT_DOWNLOAD = "set root: to where it lies, or the option download: true where there is a network"
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class TorchvisionOptions:
 
     dataset: str = ""
     download: bool = False
-    size: int | None = None
+    size: Annotated[int, Gt(0)] | None = None
 
 
 class Torchvision(Reader):
@@ -47,48 +48,65 @@ class Torchvision(Reader):
                 f"torchvision has no data set {options.dataset!r}", where=where, hint=near_names(options.dataset, known)
             )
         family = getattr(datasets, options.dataset)
-        place = root or cached_place("torchvision")
+        usual = (place for place in usual_places("torchvision") if place.is_dir())
+        place = root or next(usual, cached_place("torchvision"))
         parameters = inspect.signature(family).parameters
 
-        def part(name: str) -> Any:
+        def part(name: str) -> _Part:
             arguments: dict[str, Any] = {"download": options.download} if "download" in parameters else {}
             if "train" in parameters:
                 arguments["train"] = name == "train"
             elif "split" in parameters:
                 arguments["split"] = name
-            return _opened(lambda: family(place, **arguments), where, options.download)
+            try:
+                return _gathered(family(place, **arguments), options.size, where)
+            except DataError:
+                raise
+            except Exception as error:  # torchvision raises many kinds for a set that is not there, or damaged
+                words = " ".join(str(error).split())[:200]
+                hint = "a download needs a network" if options.download else _WITHOUT_DOWNLOAD
+                raise DataError(
+                    f"cannot be opened in {place} ({type(error).__name__}: {words})", where=where, hint=hint
+                ) from None
 
-        train = _gathered(part("train"), options, where)
+        parts = [part("train")]
         if "train" in parameters or "split" in parameters:
-            return Splits(train, _gathered(part("test"), options, where))
+            parts.append(part("test"))
+        names = parts[0].classes or tuple(str(n) for n in range(max(int(p.labels.max()) for p in parts) + 1))
+        data = [_as_dataset(options.dataset, p, names) for p in parts]
+        if len(data) == 2:
+            return Splits(*data)
         seed = derive_seed(0, "torchvision split", options.dataset)
-        test, rest = split_real(train.labels, fraction=TEST_FRACTION, per_class=None, seed=seed)
-        return Splits(train.select(rest), train.select(test))
+        test, train = split_real(data[0].labels, fraction=TEST_FRACTION, per_class=None, seed=seed)
+        return Splits(data[0].select(train), data[0].select(test))
 
 
-def _opened(make: Callable[[], Any], where: str, download: bool) -> Any:
-    try:
-        return make()
-    except Exception as error:  # torchvision raises many kinds for a set that is not there
-        words = " ".join(str(error).split())[:200]
-        hint = "a download needs a network" if download else "set root: to where it lies, or the option download: true"
-        raise DataError(f"cannot be opened ({type(error).__name__}: {words})", where=where, hint=hint) from None
+@dataclass(frozen=True)
+class _Part:
+    """uint8 (N, H, W, C), int64 (N,) and the class names, if the set has any."""
+
+    images: UInt8Array
+    labels: IntArray
+    classes: tuple[str, ...]
 
 
-def _gathered(dataset: Any, options: TorchvisionOptions, where: str) -> LabelledImages:
+def _gathered(dataset: Any, size: int | None, where: str) -> _Part:
     pictures, labels = [], []
     for picture, label in dataset:
         if not isinstance(label, int | np.integer):
             raise DataError(f"its labels are {type(label).__name__}, not class numbers", where=where)
-        if options.size is not None:
-            picture = picture.resize((options.size, options.size))
+        if size is not None:
+            picture = picture.resize((size, size))
         pictures.append(np.asarray(picture if picture.mode in ("L", "RGB") else picture.convert("RGB")))
         labels.append(int(label))
     shapes = {picture.shape for picture in pictures}
     if len(shapes) != 1:
-        raise DataError(f"its pictures have {len(shapes)} sizes", where=where, hint="set the option size")
+        raise DataError(f"its pictures have {len(shapes)} shapes", where=where, hint="set the option size")
     images = np.stack(pictures)
     images = images[..., None] if images.ndim == 3 else images
-    names = getattr(dataset, "classes", None) or [str(n) for n in range(max(labels) + 1)]
-    spec = DatasetSpec(options.dataset, AnnotationKind.LABEL, tuple(map(str, names)), *images.shape[1:])
-    return LabelledImages(spec, images, np.array(labels, dtype=np.int64))
+    return _Part(images, np.array(labels, dtype=np.int64), tuple(map(str, getattr(dataset, "classes", None) or ())))
+
+
+def _as_dataset(name: str, part: _Part, classes: tuple[str, ...]) -> LabelledImages:
+    spec = DatasetSpec(name, AnnotationKind.LABEL, classes, *part.images.shape[1:])
+    return LabelledImages(spec, part.images, part.labels)
