@@ -144,6 +144,11 @@ Job = FitJob | SampleJob | CellJob
 ARTEFACT_KIND: dict[type, str] = {FitJob: "sampler", SampleJob: "synthetic", CellJob: "scores"}
 
 
+def first_phase(job: Job) -> str:
+    """The phase that a job begins with: fit, sample or train."""
+    return "fit" if isinstance(job, FitJob) else "sample" if isinstance(job, SampleJob) else "train"
+
+
 def artefact_kind(job: Job) -> str:
     """The store's name for what the job makes."""
     return ARTEFACT_KIND[type(job)]

@@ -105,7 +105,10 @@ class Ledger:
     def per_item(self, cell: str) -> dict[str, FloatArray]:
         """Metric name → (N,) scores of a cell's test items; empty if the task has none."""
         path = self.items / f"{cell}.npz"
-        if not path.exists():
-            return {}
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+        return read_items(path) if path.exists() else {}
+
+
+def read_items(path: Path) -> dict[str, FloatArray]:
+    """Metric name → (N,) per-item scores of an npz file."""
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}

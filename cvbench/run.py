@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import platform
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, Literal
-
-import numpy as np
 
 from cvbench import __version__
 from cvbench.estimates import Timings
 from cvbench.executors.local import Finished, Watcher, Workers, execute
 from cvbench.jobs import CellJob, FitJob, Job, SampleJob, artefact_kind
-from cvbench.ledger import CellRecord, Ledger
+from cvbench.ledger import CellRecord, Ledger, read_items
 from cvbench.plan import Plan, PlannedCell
-from cvbench.samples import FloatArray
 from cvbench.steps import Outcome, found
 from cvbench.store import Store
 
@@ -156,7 +151,7 @@ class _Recorder:
 
     def _record(self, job: CellJob, outcome: Outcome, peak: float) -> None:
         scores = self.store.find("scores", job.key) if outcome.status == "ok" else None
-        per_item = _per_item(scores.folder) if scores is not None else {}
+        per_item = read_items(scores.folder / "items.npz") if scores is not None else {}
         for cell in self.by_key.get(job.key, []):
             record = replace(
                 self._blank(cell, outcome),
@@ -181,13 +176,13 @@ class _Recorder:
             seconds=seconds,
             synthetic=source.count if source else 0,
             cached=cached,
-            notes=self._notes(cell, outcome),
+            notes=self._notes(cell),
             resolved={"control": cell.control, **_plain(job)},
             environment=self.environment,
             written=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 
-    def _notes(self, cell: PlannedCell, outcome: Outcome) -> tuple[str, ...]:
+    def _notes(self, cell: PlannedCell) -> tuple[str, ...]:
         label = cell.coordinates.dataset
         shared = int(self.plan.datasets[label]["test_pictures_in_train"])
         notes = [f"{shared} distinct test pictures of {label} are also training pictures"] if shared else []
@@ -197,11 +192,6 @@ class _Recorder:
         if seen:
             notes.append(f"{seen} test pictures turned up among the samples of {cell.coordinates.generator}")
         return tuple(notes)
-
-
-def _per_item(folder: Path) -> dict[str, FloatArray]:
-    with np.load(folder / "items.npz", allow_pickle=False) as items:
-        return {name: items[name] for name in items.files}
 
 
 def _plain(job: CellJob) -> dict[str, Any]:
@@ -225,9 +215,3 @@ def environment(workers: Workers) -> dict[str, Any]:
         "device": workers.device,
         "threads": workers.threads,
     }
-
-
-def tally(plan: Plan, ledger: Ledger) -> Counter[str]:
-    """How many of the plan's cells have which status; those without a record are ``missing``."""
-    records = ledger.read()
-    return Counter(records[c.id].status if c.id in records else "missing" for c in plan.cells)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,11 @@ class RunFolder:
     def ledger(self) -> Ledger:
         """The run's records."""
         return Ledger(self.path)
+
+    def tally(self) -> Counter[str]:
+        """How many of the planned cells have which status; those without a record are ``missing``."""
+        records = self.ledger.read()
+        return Counter(str(records[cell].status) if cell in records else "missing" for cell in self.cells)
 
     def write(self) -> None:
         """Write ``run.json``, whole or not at all."""
@@ -122,11 +128,7 @@ def joined(planned: RunFolder) -> RunFolder:
             where=str(planned.path),
             hint="choose another --out, or another name",
         )
-    return RunFolder(**{**_fields(planned), "threads": earlier.threads})
-
-
-def _fields(folder: RunFolder) -> dict[str, Any]:
-    return {name: getattr(folder, name) for name in folder.__dataclass_fields__}
+    return replace(planned, threads=earlier.threads)
 
 
 def _differences(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> str:

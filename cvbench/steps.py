@@ -17,7 +17,7 @@ from cvbench.cell_training import fresh_model, train_cell
 from cvbench.contracts import Generator, Progress, Sampler, Splits, Workplace
 from cvbench.errors import CvbenchError, DataError, NotApplicable, PluginError, TrainingDiverged
 from cvbench.executors.together import train_together
-from cvbench.jobs import CellJob, FitJob, Job, SampleJob
+from cvbench.jobs import CellJob, FitJob, Job, SampleJob, first_phase
 from cvbench.ledger import Status
 from cvbench.plugin_results import checked_chunk, checked_scores
 from cvbench.plugins import load_task, make_plugin
@@ -49,7 +49,7 @@ def run_job(job: Job, store: Store, progress: Progress, device: str, processes: 
 
     Raises OSError only for a disk that takes no more: no further job could succeed.
     """
-    phase = ["fit" if isinstance(job, FitJob) else "sample" if isinstance(job, SampleJob) else "train"]
+    phase = [first_phase(job)]
     try:
         if isinstance(job, FitJob):
             return _fit(job, store, progress, device)

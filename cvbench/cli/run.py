@@ -141,7 +141,7 @@ def run(
     from cvbench.estimates import Timings
     from cvbench.plan import make_plan
     from cvbench.report.table import print_tables
-    from cvbench.run import FAILED, run, tally, todo
+    from cvbench.run import FAILED, run, todo
     from cvbench.run_folder import RunFolder, joined
     from cvbench.store import Store, default_cache
     from cvbench.suite import load_suite
@@ -176,7 +176,7 @@ def run(
         except KeyboardInterrupt:
             err.print("cvbench: interrupted; the same command continues")
             raise typer.Exit(130) from None
-        counts = tally(made, folder.ledger)
+        counts = folder.tally()
     print_tables(compare(folder), out)
     if any(counts[name] for name in FAILED):
         sys.exit(1)
@@ -187,15 +187,13 @@ def status(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, such as runs/quickstart.")],
 ) -> None:
     """Tell how far a run is, and why cells failed or were skipped."""
-    from collections import Counter
-
     from rich.markup import escape
 
     from cvbench.run_folder import open_run
 
     folder = open_run(run)
     records = folder.ledger.read()
-    counts = Counter(records[cell].status if cell in records else "missing" for cell in folder.cells)
+    counts = folder.tally()
     state = "running" if folder.is_held() else "not running"
     if counts["missing"] and state == "not running":
         state += "; the same `cvbench run` command continues it"

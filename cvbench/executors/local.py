@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from cvbench.executors.worker import serve
-from cvbench.jobs import Job, needs
+from cvbench.jobs import Job, first_phase, needs
 from cvbench.steps import Outcome
 
 SETTLE_SECONDS = 5.0  # how long a worker that was told to leave may take
@@ -135,12 +135,12 @@ def execute(
                     raise OSError(message[1], message[2], message[3])
                 else:
                     _remove(crew, worker)
-                    end(job, Outcome("failed", _phase(job), str(message[1])))
+                    end(job, Outcome("failed", first_phase(job), str(message[1])))
             for worker in [w for w in crew if w.job is not None and time.monotonic() > w.deadline]:
                 late = worker.job
                 assert late is not None
                 _remove(crew, worker)
-                end(late, Outcome("timeout", _phase(late), f"not done within {time_limit:g} s"))
+                end(late, Outcome("timeout", first_phase(late), f"not done within {time_limit:g} s"))
     finally:
         for worker in list(crew):
             _dismiss(worker)
@@ -239,7 +239,3 @@ def _dismiss(worker: _Worker) -> None:
         worker.process.kill()
         worker.process.join(SETTLE_SECONDS)
     worker.connection.close()
-
-
-def _phase(job: Job) -> str:
-    return {"FitJob": "fit", "SampleJob": "sample"}.get(type(job).__name__, "train")

@@ -11,7 +11,6 @@ import time
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any
 
 from cvbench.jobs import Job
 from cvbench.steps import run_job
@@ -19,8 +18,7 @@ from cvbench.store import Store
 
 REPORT_SECONDS = 0.2  # between two words on progress; the pipe is not for every step
 
-# What a worker sends: ("progress", done, total, note) | ("done", Outcome, peak MB) | ("stop", errno, words, file)
-Message = tuple[Any, ...]
+# A worker sends ("progress", done, total, note) | ("done", Outcome, peak MB) | ("stop", errno, words, file)
 
 
 def serve(connection: Connection, cache: Path, threads: int, device: str, processes: int = 1) -> None:
