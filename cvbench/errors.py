@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+MOST_NAMES = 20  # in one line; `cvbench list` shows all
+
 
 class CvbenchError(Exception):
     """Anything that cvbench itself raises; ``str(error)`` is one line for a person."""
@@ -43,8 +45,9 @@ def _rebuild(kind: type[UserError], what: str, where: str, hint: str) -> UserErr
 
 
 def near_names(name: str, known: Iterable[str]) -> str:
-    """A hint that names what the user probably meant, then all that there is."""
+    """A hint that names what the user probably meant, then what there is."""
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
-    listing = "known: " + ", ".join(names) if names else "there are none"
+    shown = ", ".join(names[:MOST_NAMES]) + (f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else "")
+    listing = f"known: {shown}" if names else "there are none"
     return f"did you mean {' or '.join(repr(n) for n in close)}? ({listing})" if close else listing

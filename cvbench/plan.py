@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -132,6 +132,7 @@ class _Grid:
     opened: OpenedData
     engine: str
     processes: int
+    sizes: dict[tuple[RealShare, int], tuple[int, int]] = field(default_factory=dict)
 
     def cell(
         self,
@@ -143,7 +144,7 @@ class _Grid:
         seed: int,
     ) -> PlannedCell:
         part = self._part(share, seed)
-        kept, held_back = self._sizes(part)
+        kept, held_back = self._sizes(share, part.seed)
         plugin: type[Generator] | None = load_plugin("generators", generator.name) if generator else None
         synthetic, skip = None, ""
         if generator is not None and plugin is not None and ratio is not None:
@@ -184,13 +185,16 @@ class _Grid:
             0 if share.fraction == 1 else derive_seed(seed, "real part", self.data.fingerprint),
         )
 
-    def _sizes(self, part: RealPart) -> tuple[int, int]:
-        strata = self.opened.splits.train.strata()
-        try:
-            kept, held_back = split_real(strata, fraction=part.fraction, per_class=part.per_class, seed=part.seed)
-        except UserError as error:
-            raise UserError(error.what, where=f"data set {self.data.label!r}", hint=error.hint) from None
-        return len(kept), len(held_back)
+    def _sizes(self, share: RealShare, seed: int) -> tuple[int, int]:
+        """How many training samples the share keeps and how many it holds back."""
+        if (share, seed) not in self.sizes:
+            strata = self.opened.splits.train.strata()
+            try:
+                kept, held_back = split_real(strata, fraction=share.fraction, per_class=share.per_class, seed=seed)
+            except UserError as error:
+                raise UserError(error.what, where=f"data set {self.data.label!r}", hint=error.hint) from None
+            self.sizes[share, seed] = len(kept), len(held_back)
+        return self.sizes[share, seed]
 
 
 def fit_job(entry: GeneratorEntry, part: RealPart, seed: int, engine: str) -> FitJob:

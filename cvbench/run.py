@@ -214,4 +214,5 @@ def environment(workers: Workers) -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "device": workers.device,
         "threads": workers.threads,
+        "processes_per_cell": workers.processes,
     }

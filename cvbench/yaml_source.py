@@ -115,6 +115,11 @@ def _compose(text: str, name: str) -> yaml.Node | None:
         raise UserError("nested too deep", where=name) from None
 
 
+def _sexagesimal(node: yaml.ScalarNode) -> bool:
+    """Whether YAML 1.1 would read ``1:30`` as 90."""
+    return ":" in node.value and node.tag.endswith((":int", ":float"))
+
+
 class _Reader:
     """Turns nodes into plain data, noting lines and refusing what a suite never needs."""
 
@@ -153,7 +158,7 @@ class _Reader:
         return result
 
     def _scalar(self, node: yaml.ScalarNode, line: int) -> Any:
-        if node.tag not in SCALAR_TAGS:  # a date, "<<" or "=": a suite means the word
+        if node.tag not in SCALAR_TAGS or _sexagesimal(node):  # a date, "<<", "=" or 1:30: a suite means the word
             return node.value
         try:
             value = self.scalars.construct_object(node, deep=True)

@@ -25,6 +25,7 @@ def main() -> None:
 
 
 def fail(message: str) -> None:
-    """One line on stderr, exit code 2."""
-    print("cvbench: " + " ".join(message.split()), file=sys.stderr)
+    """One line on stderr, exit code 2. What is not printable is shown by its code: text of files moves no cursor."""
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in " ".join(message.split()))
+    print(f"cvbench: {shown}", file=sys.stderr)
     sys.exit(2)

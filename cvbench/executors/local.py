@@ -57,6 +57,7 @@ class Watcher(Protocol):
 
 @dataclass
 class _Worker:
+    number: int  # which GPUs are its own
     process: BaseProcess
     connection: Connection
     job: Job | None = None
@@ -162,7 +163,7 @@ def _hand_out(
         if job is None:
             return
         if idle is None:
-            idle = _hire(len(crew), cache, workers)
+            idle = _hire(_least_free(crew), cache, workers)
             crew.append(idle)
         idle.job, idle.deadline = job, time.monotonic() + (time_limit or float("inf"))
         watcher.started(job)
@@ -170,6 +171,12 @@ def _hand_out(
             idle.connection.send(job)
         except OSError:
             continue  # it died while idle: the pipe's end tells so at once, and the job fails with that reason
+
+
+def _least_free(crew: Sequence[_Worker]) -> int:
+    """The place of a worker that left, so that its successor takes over its GPUs and nobody else's."""
+    taken = {worker.number for worker in crew}
+    return next(number for number in range(len(crew) + 1) if number not in taken)
 
 
 def _hire(number: int, cache: Path, workers: Workers) -> _Worker:
@@ -184,7 +191,7 @@ def _hire(number: int, cache: Path, workers: Workers) -> _Worker:
     with _environment(OMP_NUM_THREADS=str(workers.threads), **_gpu(number, workers)):
         process.start()
     theirs.close()
-    return _Worker(process, ours)
+    return _Worker(number, process, ours)
 
 
 def _gpu(number: int, workers: Workers) -> dict[str, str]:

@@ -82,13 +82,13 @@ def test_another_versions_cache_is_one_line(tmp_path, cvbench, own_cache):
 def test_generate_writes_an_image_folder_and_a_contact_sheet(tmp_path, cvbench):
     made = tmp_path / "made"
     said = cvbench("generate", "flow", "--data", "digits", "--per-class", 3, "--out", made,
-                   "--set", "budget.steps=2", "--set", "options.width=8")  # fmt: skip
+                   "--set", "budget.steps=2", "--set", "options.width=16")  # fmt: skip
     assert said.code == 0, said.err
     assert sorted(p.name for p in made.iterdir()) == [*"0123456789", "about.json", "contact-sheet.png"]
     files = sorted(made.glob("*/*.png"))
     assert len(files) == 30
     assert np.asarray(Image.open(files[0])).shape == (8, 8)
-    assert json.loads((made / "about.json").read_text())["generator"]["options"]["width"] == 8
+    assert json.loads((made / "about.json").read_text())["generator"]["options"]["width"] == 16
     assert Image.open(made / "contact-sheet.png").width == 10 * 58
     assert cvbench("check-data", made).code == 0
     one_line_refusal(cvbench("generate", "copy", "--data", "digits", "--count", 5, "--out", made), "already exists")
@@ -115,3 +115,9 @@ def test_generate_refuses_in_one_line(tmp_path, cvbench, arguments, words):
         pytest.skip("there is a GPU here")
     one_line_refusal(cvbench("generate", *arguments, "--out", tmp_path / "made"), words)
     assert not (tmp_path / "made").exists()
+
+
+def test_what_a_file_is_called_moves_no_cursor(capsys):
+    with pytest.raises(SystemExit):
+        fail("\x1b[2J\u202egnp.evil: not a picture, Zoë")
+    assert capsys.readouterr().err == "cvbench: \\x1b[2J\\u202egnp.evil: not a picture, Zoë\n"

@@ -16,7 +16,7 @@ from cvbench.errors import DataError, NotApplicable, UserError
 from cvbench.plugins import make_options
 from cvbench.samples import gather
 
-SMALL = {"flow": (Flow, FlowOptions(width=8)), "cgan": (CGAN, CGANOptions(width=8, latent=8))}
+SMALL = {"flow": (Flow, FlowOptions(width=16)), "cgan": (CGAN, CGANOptions(width=8, latent=8))}
 
 
 def fitted(name, data, folder, *, steps=6, progress=silent):
@@ -76,7 +76,7 @@ def test_a_damaged_sampler_is_one_line(name, damage, tmp_path):
         about.write_text("{")
     else:
         said = json.loads(about.read_text())
-        changed = {"format": 99} if damage == "version" else {"about": {**said["about"], "width": 16}}
+        changed = {"format": 99} if damage == "version" else {"about": {**said["about"], "width": 32}}
         about.write_text(json.dumps({**said, **changed}))
     with pytest.raises(DataError) as caught:
         SMALL[name][0]().load(tmp_path)
@@ -107,7 +107,7 @@ def test_a_class_without_pictures_is_never_drawn(name, tmp_path):
 
 def test_a_width_that_cannot_be_normalised_in_groups_is_refused_before_the_fit():
     with pytest.raises(UserError, match="option 'width'"):
-        make_options(FlowOptions, {"width": 20})
+        make_options(FlowOptions, {"width": 24})
 
 
 def test_differentiable_augmentation_moves_a_picture_and_its_partner_alike():

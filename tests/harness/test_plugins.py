@@ -77,7 +77,7 @@ def test_a_generator_for_another_kind_of_annotation_is_refused(toy, cvbench, tmp
 def test_options_are_checked(given, words):
     with pytest.raises(UserError, match=words):
         make_options(FlowOptions, given, where="flow")
-    assert make_options(FlowOptions, {"width": 8}) == FlowOptions(width=8)
+    assert make_options(FlowOptions, {"width": 16}) == FlowOptions(width=16)
 
 
 @pytest.mark.parametrize("name", sorted(p for p, e in installed("generators").items() if e.dist.name == "cvbench"))

@@ -14,9 +14,9 @@ from cvbench.samples import AnnotationKind, Dataset
 
 @dataclass(frozen=True)
 class FlowOptions:
-    """``width``: channels at full resolution, a multiple of 8. ``sampling_steps``: Euler steps."""
+    """``width``: channels at full resolution, a multiple of 16. ``sampling_steps``: Euler steps."""
 
-    width: Annotated[int, Gt(0), MultipleOf(8)] = 48
+    width: Annotated[int, Gt(0), MultipleOf(16)] = 48
     sampling_steps: Annotated[int, Gt(0)] = 8
     learning_rate: Annotated[float, Gt(0)] = 2e-3
     ema: Annotated[float, Gt(0), Le(1)] = 0.995
@@ -28,6 +28,7 @@ class Flow(Generator):
     summary = "class-conditional rectified flow: plain regression, cannot collapse"
     licence = "Apache-2.0"
     kinds = frozenset({AnnotationKind.LABEL})
+    version = 2
     default_budget = Budget(steps=3000, batch_size=128)
     Options = FlowOptions
 
