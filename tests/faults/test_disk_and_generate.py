@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cvbench.cli import main
+from cvbench.cli import fail, main
 from cvbench.executors import worker
 from cvbench.store import Store
 from tests.conftest import one_line_refusal
