@@ -119,7 +119,12 @@ class Reader(ABC):
 
 
 class Sampler(ABC):
-    """A fitted generator: labelled samples without end."""
+    """A fitted generator: labelled samples without end.
+
+    ``notes``: what a reader of the report must know of the fit, one line each ("labels: a classifier's, …").
+    """
+
+    notes: tuple[str, ...] = ()
 
     @abstractmethod
     def sample(self, count: int, *, seed: int, class_counts: IntArray | None = None) -> Iterator[Dataset]:
@@ -132,6 +137,15 @@ class Sampler(ABC):
     @abstractmethod
     def save(self, folder: Path) -> None:
         """Write into an existing folder, without pickle: safetensors, npy and JSON."""
+
+    def widened(self, spread: float) -> Sampler:
+        """The same sampler with its latent's standard deviation times ``spread``: below 1 truncates, above 1 expands.
+
+        Raises :class:`~cvbench.errors.NotApplicable` when it has no latent.
+        """
+        from cvbench.errors import NotApplicable
+
+        raise NotApplicable(f"{type(self).__name__} has no latent to widen")
 
 
 class Generator(ABC):

@@ -188,6 +188,8 @@ class _Recorder:
         notes = [f"{shared} distinct test pictures of {label} are also training pictures"] if shared else []
         source = cell.job.synthetic
         end = self.ends.get(source.key) if source is not None else None
+        fitted = self.ends.get(source.fit.key) if source is not None else None
+        notes += [f"{cell.coordinates.generator}: {note}" for note in (fitted.facts.get("notes", ()) if fitted else ())]
         seen = int(end.facts.get("test_pictures_among_synthetic", 0)) if end is not None else 0
         if seen:
             notes.append(f"{seen} test pictures turned up among the samples of {cell.coordinates.generator}")

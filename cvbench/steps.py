@@ -95,7 +95,7 @@ def _fit(job: FitJob, store: Store, progress: Progress, device: str) -> Outcome:
         if not (callable(getattr(sampler, "sample", None)) and callable(getattr(sampler, "save", None))):
             raise PluginError(f"{_who(job)}: fit returned {type(sampler).__name__}, not a Sampler")
         sampler.save(folder)
-        return {"fitted_on": len(train)}
+        return {"fitted_on": len(train), "notes": list(getattr(sampler, "notes", ()))}
 
     artefact, cached = _once(store, "sampler", job.key, job.description(), progress, write)
     return _outcome("fit", artefact, cached)

@@ -32,6 +32,9 @@ CHECKPOINT_SECONDS = 20.0
 LOOK_EVERY = 20  # steps between looks at the losses: each look waits for the device
 
 
+Curves = dict[str, list[tuple[int, float]]]  # loss → (steps done, its value) every LOOK_EVERY steps
+
+
 class Stateful(Protocol):
     """Anything with torch's state_dict pair."""
 
@@ -229,14 +232,16 @@ def run_steps(
     progress: Progress,
     folder: Path,
     note: str = "training",
-) -> None:
+) -> Curves:
     """Call ``body(step)`` for every step that is not done yet; it returns the step's losses by name.
+
+    Gives their curves, those from before a kill included.
 
     ``state`` is everything that the body changes; it is written to ``folder`` every
     ``CHECKPOINT_SECONDS`` and read back if a checkpoint is there.
     Raises :class:`TrainingDiverged` when a loss is NaN or infinite.
     """
-    start, (rank, _) = _continue_from(folder, state), rank_and_world()
+    (start, curves), (rank, _) = _continue_from(folder, state), rank_and_world()
     own = (rank,) if rank else ()  # partners draw their own augmentation; rank 0 draws what it would alone
     saved = time.monotonic()
     for step in range(start, steps):
@@ -244,10 +249,13 @@ def run_steps(
         losses = body(step)
         if step % LOOK_EVERY == 0 or step == steps - 1:
             _stop_if_not_finite(losses, step, steps)
+            for name, loss in losses.items():
+                curves.setdefault(name, []).append((step + 1, loss.detach().float().mean().item()))
         progress(step + 1, steps, note)
         if rank == 0 and time.monotonic() - saved > CHECKPOINT_SECONDS:
-            _save_checkpoint(folder, state, step + 1)
+            _save_checkpoint(folder, state, step + 1, curves)
             saved = time.monotonic()
+    return curves
 
 
 def _stop_if_not_finite(losses: Mapping[str, Tensor], step: int, steps: int) -> None:
@@ -259,21 +267,22 @@ def _stop_if_not_finite(losses: Mapping[str, Tensor], step: int, steps: int) -> 
             )
 
 
-def _save_checkpoint(folder: Path, state: Mapping[str, Stateful], done: int) -> None:
+def _save_checkpoint(folder: Path, state: Mapping[str, Stateful], done: int, curves: Curves) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     torn = folder / "checkpoint.part"
     with torn.open("wb") as file:
-        torch.save({"done": done, "state": {k: v.state_dict() for k, v in state.items()}}, file)
+        parts = {name: part.state_dict() for name, part in state.items()}
+        torch.save({"done": done, "state": parts, "curves": curves}, file)
         file.flush()
         os.fsync(file.fileno())
     torn.replace(folder / "checkpoint.pt")
 
 
-def _continue_from(folder: Path, state: Mapping[str, Stateful]) -> int:
+def _continue_from(folder: Path, state: Mapping[str, Stateful]) -> tuple[int, Curves]:
     path = folder / "checkpoint.pt"
     if not path.exists():
-        return 0
+        return 0, {}
     checkpoint = torch.load(path, weights_only=True, map_location="cpu")
     for name, part in state.items():
         part.load_state_dict(checkpoint["state"][name])
-    return int(checkpoint["done"])
+    return int(checkpoint["done"]), checkpoint.get("curves", {})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,30 @@ from cvbench.contracts import Sampler
 from cvbench.errors import DataError, NotApplicable
 from cvbench.samples import Dataset, DatasetSpec, IntArray, LabelledImages, proportional_counts, shuffled_labels
 from cvbench.seeds import derive_seed
+from cvbench.training import Curves
 
-FORMAT = 1
+FORMAT = 2
 CHUNK = 500  # pictures per chunk; the noise is drawn chunk by chunk, so this is part of what a seed means
 
-# (network, int64 labels (n,), torch.Generator on the CPU) → float pictures (n, C, H, W) in [-1, 1]
-Draw = Callable[[nn.Module, Tensor, torch.Generator], Tensor]
+
+@dataclass(frozen=True)
+class Noise:
+    """Seeded random numbers, drawn on the CPU so that every device gives the same pictures."""
+
+    generator: torch.Generator
+    spread: float = 1.0
+
+    def normal(self, *shape: int) -> Tensor:
+        """float32 ``shape``, Gaussian with standard deviation ``spread``."""
+        return torch.randn(shape, generator=self.generator) * self.spread
+
+    def uniform(self, *shape: int) -> Tensor:
+        """float32 ``shape`` in [0, 1)."""
+        return torch.rand(shape, generator=self.generator)
+
+
+# (network, int64 labels (n,), noise) → float pictures (n, C, H, W) in [-1, 1]
+Draw = Callable[[nn.Module, Tensor, Noise], Tensor]
 # (spec, what a fit noted of its options) → the network, its weights still to be read, and how to draw from it
 Build = Callable[[DatasetSpec, Mapping[str, Any]], tuple[nn.Module, Draw]]
 
@@ -32,7 +50,7 @@ Build = Callable[[DatasetSpec, Mapping[str, Any]], tuple[nn.Module, Draw]]
 class ConditionalSampler(Sampler):
     """A trained network, how to draw from it, and the class proportions of its train split.
 
-    ``about`` is what the network is built from; it is saved beside the weights.
+    ``about`` is what the network is built from; it is saved beside the weights, and so are the fit's ``curves``.
     """
 
     network: nn.Module
@@ -40,6 +58,12 @@ class ConditionalSampler(Sampler):
     spec: DatasetSpec
     class_counts: IntArray
     about: Mapping[str, Any]
+    curves: Curves = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    spread: float = 1.0
+
+    def widened(self, spread: float) -> ConditionalSampler:
+        return replace(self, spread=self.spread * spread)
 
     def sample(self, count: int, *, seed: int, class_counts: IntArray | None = None) -> Iterator[LabelledImages]:
         """Raises :class:`NotApplicable` when a class is asked for of which the fit saw no picture."""
@@ -52,7 +76,7 @@ class ConditionalSampler(Sampler):
         self.network.eval()
         for start in range(0, count, CHUNK):
             chunk = labels[start : start + CHUNK]
-            noise = torch.Generator().manual_seed(derive_seed(seed, "noise", start))
+            noise = Noise(torch.Generator().manual_seed(derive_seed(seed, "noise", start)), self.spread)
             with torch.inference_mode():
                 drawn = self.draw(self.network, torch.from_numpy(chunk).to(device), noise)
             yield LabelledImages(self.spec, to_bytes(drawn, self.spec), chunk)
@@ -67,8 +91,10 @@ class ConditionalSampler(Sampler):
             "spec": self.spec.to_json(),
             "class_counts": self.class_counts.tolist(),
             "about": dict(self.about),
+            "notes": list(self.notes),
         }
         (folder / "sampler.json").write_text(json.dumps(description, indent=1))
+        (folder / "curves.json").write_text(json.dumps(self.curves))
 
 
 def load_sampler(folder: Path, device: str, build: Build) -> ConditionalSampler:
@@ -85,6 +111,7 @@ def load_sampler(folder: Path, device: str, build: Build) -> ConditionalSampler:
         counts = np.array(description["class_counts"], dtype=np.int64)
         network, draw = build(spec, about)
         network.load_state_dict(load_file(folder / "network.safetensors"))
+        curves, notes = json.loads((folder / "curves.json").read_text()), tuple(description["notes"])
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         said = (str(error).splitlines() or ["no message"])[0]  # torch lists every tensor that does not fit
         raise DataError(
@@ -93,7 +120,7 @@ def load_sampler(folder: Path, device: str, build: Build) -> ConditionalSampler:
             hint="fit it again",
         ) from error
     network.to(device).to(memory_format=torch.channels_last)
-    return ConditionalSampler(network, draw, spec, counts, about)
+    return ConditionalSampler(network, draw, spec, counts, about, curves, notes)
 
 
 def pictures_to_learn(train: Dataset, name: str) -> LabelledImages:

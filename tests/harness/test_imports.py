@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parent.parent.parent
-PUBLIC = {"cvbench.samples", "cvbench.contracts", "cvbench.training", "cvbench.seeds", "cvbench.errors"}
+PUBLIC = {
+    "cvbench.samples",
+    "cvbench.contracts",
+    "cvbench.training",
+    "cvbench.seeds",
+    "cvbench.errors",
+    "cvbench.fidelity.probe",
+    "cvbench.corruptions",
+}
 WINGS = {"cvbench_tasks": REPOSITORY / "tasks", "cvbench_generators": REPOSITORY / "generators"}
 HEAVY = ("torch", "torchvision", "sklearn", "scipy", "cv2")
 

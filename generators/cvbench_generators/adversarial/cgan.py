@@ -22,6 +22,7 @@ from cvbench.training import BatchOrder, Descent, Ema, OptimizerSettings, run_st
 from cvbench_generators.conditional_sampler import (
     ConditionalSampler,
     Draw,
+    Noise,
     load_sampler,
     padded_side,
     pictures_to_learn,
@@ -140,7 +141,7 @@ def fit(
         ema.update(g, number)
         return {"generator loss": g_loss, "discriminator loss": d_loss}
 
-    run_steps(
+    curves = run_steps(
         step,
         steps=budget.steps,
         seed=seed,
@@ -150,7 +151,7 @@ def fit(
         note="fitting cgan",
     )
     about = {"width": options.width, "latent": options.latent}
-    return ConditionalSampler(ema.module, draw, spec, train.class_counts(), about)
+    return ConditionalSampler(ema.module, draw, spec, train.class_counts(), about, curves)
 
 
 def squared_slope(score: Tensor, picture: Tensor) -> Tensor:
@@ -178,9 +179,9 @@ def augmented(pair: Tensor) -> Tensor:
     return torch.where(blank[None, :, None], torch.zeros((), device=device), shifted)
 
 
-def draw(g: nn.Module, labels: Tensor, noise: torch.Generator) -> Tensor:
+def draw(g: nn.Module, labels: Tensor, noise: Noise) -> Tensor:
     """Pictures (n, C, H, W) in [-1, 1] from Gaussian latents."""
-    latent = torch.randn(len(labels), cast(int, g.latent), generator=noise)
+    latent = noise.normal(len(labels), cast(int, g.latent))
     return cast(Tensor, g(latent.to(labels.device), labels))
 
 

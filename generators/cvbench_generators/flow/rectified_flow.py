@@ -22,6 +22,7 @@ from cvbench.training import BatchOrder, Descent, Ema, OptimizerSettings, autoca
 from cvbench_generators.conditional_sampler import (
     ConditionalSampler,
     Draw,
+    Noise,
     load_sampler,
     padded_side,
     pictures_to_learn,
@@ -134,7 +135,7 @@ def fit(
         ema.update(net, number)
         return {"flow matching loss": loss}
 
-    run_steps(
+    curves = run_steps(
         step,
         steps=budget.steps,
         seed=seed,
@@ -149,13 +150,13 @@ def fit(
         "precision": budget.precision,
     }
     draw = partial(follow, spec=spec, steps=options.sampling_steps, precision=budget.precision)
-    return ConditionalSampler(ema.module, draw, spec, train.class_counts(), about)
+    return ConditionalSampler(ema.module, draw, spec, train.class_counts(), about, curves)
 
 
 def follow(
     net: nn.Module,
     labels: Tensor,
-    noise: torch.Generator,
+    noise: Noise,
     *,
     spec: DatasetSpec,
     steps: int,
@@ -169,7 +170,7 @@ def follow(
         padded_side(spec.height, multiple),
         padded_side(spec.width, multiple),
     )
-    x = torch.randn(shape, generator=noise).to(device).contiguous(memory_format=torch.channels_last)
+    x = noise.normal(*shape).to(device).contiguous(memory_format=torch.channels_last)
     with autocast(str(device), precision):
         for k in range(steps):
             time = torch.full((len(labels),), k / steps, device=device)

@@ -1,0 +1,119 @@
+"""The probe: a small classifier trained on the real train split, the harness's own eye for labelled pictures.
+
+Its penultimate layer is the feature extractor ``task``; its probabilities serve TRTS, mode coverage, filtering and
+pseudo-labels. It is never a contestant.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from cvbench.contracts import Progress, Workplace, silent
+from cvbench.samples import DatasetSpec, LabelledImages, UInt8Array
+from cvbench.seeds import derive_seed
+from cvbench.training import BatchOrder, Descent, OptimizerSettings, run_steps, to_tensor
+
+STEPS, BATCH = 600, 128
+FEATURES = 128
+PREDICT_BATCH = 500
+
+Float32Array = npt.NDArray[np.float32]
+
+
+class _Network(nn.Module):
+    """Three convolutions, a 2×2 grid of means, ``FEATURES`` units, one score per class."""
+
+    def __init__(self, channels: int, classes: int) -> None:
+        super().__init__()
+        self.embed = nn.Sequential(
+            *(nn.Conv2d(channels, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2, ceil_mode=True)),
+            *(nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2, ceil_mode=True)),
+            *(nn.Conv2d(64, 128, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten()),
+            *(nn.Linear(512, FEATURES), nn.ReLU()),
+        )
+        self.score = nn.Linear(FEATURES, classes)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """uint8 (n, C, H, W) → logits (n, K)."""
+        return cast(Tensor, self.score(self.features(pictures)))
+
+    def features(self, pictures: Tensor) -> Tensor:
+        """uint8 (n, C, H, W) → (n, FEATURES)."""
+        return cast(Tensor, self.embed(pictures.float().div(127.5).sub(1)))
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A trained probe; pictures go in as uint8 (N, H, W, C)."""
+
+    network: nn.Module
+    spec: DatasetSpec
+
+    def probabilities(self, images: UInt8Array) -> Float32Array:
+        """(N, K) class probabilities."""
+        return self._per_batch(images, lambda batch: self.network(batch).softmax(1), len(self.spec.classes))
+
+    def features(self, images: UInt8Array) -> Float32Array:
+        """(N, FEATURES) activations of the penultimate layer."""
+        return self._per_batch(images, cast(_Network, self.network).features, FEATURES)
+
+    def _per_batch(self, images: UInt8Array, compute: Callable[[Tensor], Tensor], width: int) -> Float32Array:
+        device = str(next(self.network.parameters()).device)
+        found = [np.zeros((0, width), np.float32)]
+        with torch.inference_mode():
+            for start in range(0, len(images), PREDICT_BATCH):
+                batch = to_tensor(images[start : start + PREDICT_BATCH], device)
+                found.append(compute(batch).float().cpu().numpy())
+        return np.concatenate(found)
+
+    def save(self, folder: Path) -> None:
+        """Weights and spec, into an existing folder."""
+        save_file({k: v.contiguous().cpu() for k, v in self.network.state_dict().items()}, folder / "probe.safetensors")
+        (folder / "probe.json").write_text(json.dumps(self.spec.to_json()))
+
+
+def load_probe(folder: Path, device: str = "cpu") -> Probe:
+    """The probe that :meth:`Probe.save` wrote."""
+    spec = DatasetSpec.from_json(json.loads((folder / "probe.json").read_text()))
+    network = _Network(spec.channels, len(spec.classes))
+    network.load_state_dict(load_file(folder / "probe.safetensors"))
+    return Probe(network.to(device).eval(), spec)
+
+
+def train_probe(
+    train: LabelledImages, *, seed: int, workplace: Workplace, steps: int = STEPS, progress: Progress = silent
+) -> Probe:
+    """A classifier of the real training pictures; AdamW, ``steps`` batches of ``BATCH``."""
+    device = workplace.device
+    torch.manual_seed(derive_seed(seed, "probe weights"))
+    network = _Network(train.spec.channels, len(train.spec.classes)).to(device).to(memory_format=torch.channels_last)
+    descent = Descent(network.parameters(), OptimizerSettings("adamw", 2e-3, 1e-2, (0.9, 0.99), warmup=50), steps=steps)
+    images, labels = to_tensor(train.images, device), torch.from_numpy(np.array(train.labels)).to(device)
+    order = BatchOrder(len(train), min(BATCH, len(train)), derive_seed(seed, "probe order"))
+
+    def step(number: int) -> dict[str, Tensor]:
+        batch = order(number).to(device)
+        loss = nn.functional.cross_entropy(network(images[batch]), labels[batch])
+        descent.step(loss, number)
+        return {"cross-entropy": loss}
+
+    run_steps(
+        step,
+        steps=steps,
+        seed=seed,
+        state={"network": network, "descent": descent},
+        progress=progress,
+        folder=workplace.folder / "probe",
+        note="training the probe",
+    )
+    return Probe(network.eval(), train.spec)
