@@ -7,11 +7,12 @@ from typing import Any
 
 from cvbench.contracts import Budget, Model, Progress, Workplace
 from cvbench.errors import CvbenchError
-from cvbench.jobs import CellJob
+from cvbench.jobs import CellJob, SetJob
 from cvbench.plugins import load_task, make_options
 from cvbench.real_data import open_data, real_part
 from cvbench.regimes import compose
-from cvbench.samples import Dataset, load_dataset
+from cvbench.samples import LabelledImages, load_dataset
+from cvbench.seeds import derive_seed
 from cvbench.store import Store
 
 
@@ -26,7 +27,8 @@ def fresh_model(job: CellJob, workplace: Workplace) -> Model:
 def train_cell(job: CellJob, store: Store, scratch: Path, progress: Progress, device: str) -> tuple[Model, list[int]]:
     """The trained model, and how many samples each stage trained on."""
     kept, _ = real_part(job.part)
-    data = compose(job.regime, kept, _synthetic_set(job, store))
+    synthetic = synthetic_set(job.synthetic, store) if job.synthetic else None
+    data = compose(job.regime, kept, synthetic, refresh=job.refresh)
     model = fresh_model(job, Workplace(scratch, device))
     done = 0
     for number, stage in enumerate(data.stages):
@@ -37,7 +39,7 @@ def train_cell(job: CellJob, store: Store, scratch: Path, progress: Progress, de
             open_data(job.part.data).splits.val,
             budget=Budget(steps, job.budget.batch_size, job.budget.precision),
             augmentation=data.augmentation,
-            seed=job.order_seed,
+            seed=derive_seed(job.order_seed, "stage", number) if number else job.order_seed,
             progress=_shifted(progress, done, job.budget.steps),
             workplace=Workplace(scratch / f"stage-{number}", device),
         )
@@ -45,10 +47,9 @@ def train_cell(job: CellJob, store: Store, scratch: Path, progress: Progress, de
     return model, [len(stage.data) for stage in data.stages]
 
 
-def _synthetic_set(job: CellJob, store: Store) -> Dataset | None:
-    if job.synthetic is None:
-        return None
-    artefact = store.find("synthetic", job.synthetic.key)
+def synthetic_set(job: SetJob, store: Store) -> LabelledImages:
+    """The job's synthetic set, from the cache."""
+    artefact = store.find("synthetic", job.key)
     if artefact is None:
         raise CvbenchError("the synthetic set is gone from the cache; the same command makes it again")
     return load_dataset(artefact.folder)

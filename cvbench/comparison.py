@@ -10,86 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from cvbench.contestants import Field, fields
 from cvbench.contracts import Metric
-from cvbench.effects import Effect, Interval, Judgement, item_interval, judge, mean_interval, paired_effect
-from cvbench.ledger import CellRecord, Coordinates, Ledger
+from cvbench.effects import Interval, item_interval, judge, mean_interval, paired_effect
+from cvbench.ledger import FIDELITY, CellRecord, Coordinates, Ledger
+from cvbench.rows import Measured, Row, Table, cost_of
 from cvbench.run_folder import RunFolder
 from cvbench.samples import FloatArray
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One metric of one row. ``effect`` and ``items`` are None for the real row itself."""
-
-    mean: Interval | None
-    effect: Effect | None = None
-    items: Interval | None = None
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Mean wall seconds per cell; ``samples_per_second`` is None without a generator."""
-
-    fit: float | None
-    samples_per_second: float | None
-    train: float | None
-
-
-@dataclass(frozen=True)
-class Row:
-    """All seeds of one way of making the training data.
-
-    ``judgement`` is of the primary metric. ``statuses`` counts all planned cells, so nothing is dropped.
-    """
-
-    real: str
-    regime: str
-    generator: str | None
-    ratio: float | None
-    control: bool
-    measured: Mapping[str, Measured]
-    cost: Cost
-    statuses: Mapping[str, int]
-    reasons: tuple[str, ...] = ()
-    judgement: Judgement | None = None
-
-    @property
-    def n_ok(self) -> int:
-        """Seeds with scores."""
-        return self.statuses.get("ok", 0)
-
-    @property
-    def n(self) -> int:
-        """Seeds planned."""
-        return sum(self.statuses.values())
-
-    @property
-    def label(self) -> str:
-        """``mixed flow ×1``."""
-        return f"{self.regime} {self.generator} ×{self.ratio:g}" if self.generator else self.regime
-
-
-@dataclass(frozen=True)
-class Table:
-    """One task, data set and model; Holm's correction is over its rows."""
-
-    task: str
-    dataset: str
-    model: str
-    metrics: tuple[Metric, ...]
-    test_items: int
-    blocks: Mapping[str, tuple[Row, ...]]
-    notes: tuple[str, ...] = ()
-
-    @property
-    def primary(self) -> Metric:
-        """The metric that verdicts are about."""
-        return next(metric for metric in self.metrics if metric.primary)
-
-    @property
-    def rows(self) -> tuple[Row, ...]:
-        """All rows, block after block."""
-        return tuple(row for block in self.blocks.values() for row in block)
+from cvbench.worth import Worth, worth
 
 
 @dataclass(frozen=True)
@@ -99,6 +27,7 @@ class Comparison:
     name: str
     summary: str
     tables: tuple[Table, ...]
+    fields: tuple[Field, ...] = ()
     statuses: Mapping[str, int] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
 
@@ -107,13 +36,17 @@ def compare(folder: RunFolder) -> Comparison:
     """Read the run's ledger and set every row against the real row of its block."""
     records = folder.ledger.read()
     cells = [records.get(cell, CellRecord(cell, place, "missing")) for cell, place in folder.cells.items()]
+    trained = [cell for cell in cells if cell.coordinates.regime != FIDELITY]
     tables = tuple(
         _table(list(group), folder)
-        for _, group in groupby(cells, key=lambda r: (r.coordinates.task, r.coordinates.dataset, r.coordinates.model))
+        for _, group in groupby(trained, key=lambda r: (r.coordinates.task, r.coordinates.dataset, r.coordinates.model))
     )
     environment = next((record.environment for record in reversed(cells) if record.environment), {})
     statuses = dict(Counter(str(record.status) for record in cells))
-    return Comparison(folder.name, str(folder.suite.get("summary", "")), tables, statuses, environment)
+    judged = [cell for cell in cells if cell.coordinates.regime == FIDELITY]
+    return Comparison(
+        folder.name, str(folder.suite.get("summary", "")), tables, fields(judged, tables), statuses, environment
+    )
 
 
 def _table(cells: Sequence[CellRecord], folder: RunFolder) -> Table:
@@ -128,9 +61,37 @@ def _table(cells: Sequence[CellRecord], folder: RunFolder) -> Table:
             rows.append([cell])
     items = int(facts["test"])
     made = {real: _block(rows, folder.metrics, folder.ledger, items) for real, rows in blocks.items()}
+    primary = next(metric for metric in folder.metrics if metric.primary)
+    worths = _worths(cells, primary)
+    made = {
+        real: tuple(replace(row, worth=worths.get((real, row.generator, row.ratio, row.regime))) for row in rows)
+        for real, rows in made.items()
+    }
     notes = tuple(sorted({note for cell in cells for note in cell.notes}))
     table = Table(place.task, place.dataset, place.model, folder.metrics, items, made, notes)
     return _judged(table)
+
+
+def _worths(cells: Sequence[CellRecord], metric: Metric) -> dict[tuple[Any, ...], Worth]:
+    """(real, generator, ratio, regime) → a mixed row's worth, over the seeds that have a real curve."""
+    sign = 1 if metric.higher_is_better else -1
+    curves: dict[int, dict[int, float]] = {}
+    rows: dict[tuple[Any, ...], list[CellRecord]] = {}
+    for cell in cells:
+        place, score = cell.coordinates, cell.metrics.get(metric.name) if cell.status == "ok" else None
+        if score is not None and place.regime == "real":
+            curves.setdefault(place.seed, {})[cell.resolved["real_samples"]] = sign * score
+        elif score is not None and place.regime == "mixed":
+            rows.setdefault((place.real, place.generator, place.ratio, place.regime), []).append(cell)
+    curves = {seed: curve for seed, curve in curves.items() if len(curve) > 1}
+    found = {}
+    for key, row in rows.items():
+        own = [cell for cell in row if cell.coordinates.seed in curves]
+        if own:
+            scores = [sign * float(cell.metrics[metric.name] or 0) for cell in own]
+            real, synthetic = own[0].resolved["real_samples"], own[0].synthetic
+            found[key] = worth([curves[c.coordinates.seed] for c in own], scores, real=real, synthetic=synthetic)
+    return found
 
 
 def _row_key(place: Coordinates) -> tuple[Any, ...]:
@@ -156,7 +117,8 @@ def _block(
     rows: Sequence[Sequence[CellRecord]], metrics: Sequence[Metric], ledger: Ledger, items: int
 ) -> tuple[Row, ...]:
     baseline = next((row for row in rows if row[0].coordinates.regime == "real"), [])
-    return tuple(_row(row, baseline, metrics, ledger, items) for row in rows)
+    made = [_row(row, baseline, metrics, ledger, items) for row in rows]
+    return tuple(sorted(made, key=lambda row: row.control))  # the controls last, else in the suite's order
 
 
 def _row(
@@ -175,23 +137,27 @@ def _row(
         generator=place.generator,
         ratio=place.ratio,
         control=any(cell.resolved.get("control", False) for cell in cells),
-        measured={metric.name: _measured(metric.name, cells, against, ledger, items) for metric in metrics},
-        cost=_cost(cells),
+        expected=next((cell.resolved["expected"] for cell in cells if cell.resolved.get("expected")), ""),
+        measured={metric.name: _measured(metric, cells, against, ledger, items) for metric in metrics},
+        cost=cost_of(cells),
         statuses=dict(Counter(cell.status for cell in cells)),
         reasons=tuple(sorted(reasons)),
     )
 
 
 def _measured(
-    metric: str, cells: Sequence[CellRecord], baseline: Sequence[CellRecord], ledger: Ledger, items: int
+    metric: Metric, cells: Sequence[CellRecord], baseline: Sequence[CellRecord], ledger: Ledger, items: int
 ) -> Measured:
-    ours, theirs = _by_seed(metric, cells), _by_seed(metric, baseline)
+    ours, theirs = _by_seed(metric.name, cells), _by_seed(metric.name, baseline)
     if not ours:
         return Measured(None)
     scores = {seed: score for seed, (_, score) in ours.items()}
     before = {seed: score for seed, (_, score) in theirs.items()}
-    effect = paired_effect(before, scores, resolution=1 / max(1, items)) if before else None
-    return Measured(mean_interval(list(scores.values())), effect, _over_items(metric, ours, theirs, ledger))
+    over_items = _over_items(metric.name, ours, theirs, ledger)
+    # a share of items moves in steps of one item; other metrics have no least step
+    step = 1 / max(1, items) if over_items and (metric.low, metric.high) == (0, 1) else 0.0
+    effect = paired_effect(before, scores, resolution=step) if before else None
+    return Measured(mean_interval(list(scores.values())), effect, over_items)
 
 
 def _by_seed(metric: str, cells: Iterable[CellRecord]) -> dict[int, tuple[str, float]]:
@@ -215,13 +181,3 @@ def _over_items(
             return None
         stacks.append(np.stack([score for score in scores if score is not None]))
     return item_interval(*stacks) if stacks[0].shape == stacks[1].shape else None
-
-
-def _cost(cells: Sequence[CellRecord]) -> Cost:
-    def mean(phase: str) -> float | None:
-        found = [cell.seconds[phase] for cell in cells if phase in cell.seconds]
-        return float(np.mean(found)) if found else None
-
-    sampling = [(cell.synthetic, cell.seconds["sample"]) for cell in cells if cell.seconds.get("sample")]
-    rate = sum(count for count, _ in sampling) / sum(s for _, s in sampling) if sampling else None
-    return Cost(mean("fit"), rate, mean("train"))

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 if TYPE_CHECKING:
-    from cvbench.samples import AnnotationKind, Dataset, DatasetSpec, FloatArray, IntArray
+    from cvbench.samples import AnnotationKind, Dataset, DatasetSpec, FloatArray, IntArray, UInt8Array
 
+Expected = Literal["gain", "loss", "none"]  # a control's effect
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
 
@@ -148,10 +149,22 @@ class Sampler(ABC):
         raise NotApplicable(f"{type(self).__name__} has no latent to widen")
 
 
+class Translator(Sampler):
+    """A sampler that makes its pictures out of others, and can be given any: a fitted pix2pix or CycleGAN."""
+
+    @abstractmethod
+    def translate(self, images: UInt8Array) -> UInt8Array:
+        """uint8 (N, H, W, C) pictures of its source domain → the same shape in its target domain, one by one.
+
+        Raises :class:`~cvbench.errors.DataError` for pictures of another shape than it was fitted on.
+        """
+
+
 class Generator(ABC):
     """Fits on a real train split and nothing else, and gives a :class:`Sampler`.
 
     ``version`` is part of every content key: raise it when the same options give other samples.
+    ``control``: of a generator whose effect is known beforehand, regime → what it must show there; else empty.
     ``fits_on="held_back"`` is for the oracle control alone: it gets the real training pictures that the
     cell's real fraction leaves out.
     """
@@ -160,7 +173,7 @@ class Generator(ABC):
     licence: ClassVar[str] = "unknown"
     kinds: ClassVar[frozenset[AnnotationKind]]
     version: ClassVar[int] = 1
-    control: ClassVar[bool] = False
+    control: ClassVar[Mapping[str, Expected]] = {}
     fits_on: ClassVar[Literal["train", "held_back"]] = "train"
     default_budget: ClassVar[Budget | None] = None
     Options: ClassVar[type] = NoOptions
@@ -187,13 +200,13 @@ class Generator(ABC):
 
 @dataclass(frozen=True)
 class Metric:
-    """A named number between ``low`` and ``high``; a task has exactly one ``primary`` metric."""
+    """A named number between ``low`` and ``high`` (None: without bound); a task has exactly one ``primary`` metric."""
 
     name: str
     summary: str
     higher_is_better: bool = True
-    low: float = 0.0
-    high: float = 1.0
+    low: float | None = 0.0
+    high: float | None = 1.0
     primary: bool = False
 
 
@@ -213,11 +226,15 @@ class Scores:
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """A model that a task knows by name: what ``cvbench list models`` shows."""
+    """A model that a task knows by name: what ``cvbench list models`` shows.
+
+    ``version`` is part of the trained model's content key: raise it when the same options train another model.
+    """
 
     name: str
     summary: str
     licence: str
+    version: int = 1
 
 
 class Augmentation(StrEnum):
@@ -258,7 +275,10 @@ class Model(ABC):
 
 
 class Task(ABC):
-    """What is trained and how it is scored: one ruler for every model, a stranger's too."""
+    """What is trained and how it is scored: one ruler for every model, a stranger's too.
+
+    ``version`` is part of every score's content key: raise it when the same predictions get other scores.
+    """
 
     summary: ClassVar[str] = ""
     licence: ClassVar[str] = "unknown"

@@ -18,7 +18,7 @@ def share_out(device: Device, jobs: int | None, threads: int | None, processes: 
 
     Raises :class:`UserError` for numbers that make no sense here.
     """
-    cores = psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
+    cores = _cores()
     gpus = _gpus() if device != "cpu" else 0
     if device == "cuda" and not gpus:
         raise UserError("torch sees no GPU here", where="--device cuda", hint="use --device cpu")
@@ -30,6 +30,13 @@ def share_out(device: Device, jobs: int | None, threads: int | None, processes: 
     jobs = jobs or max(1, (gpus or cores) // processes)
     threads = threads or max(1, cores // (jobs * processes))
     return Workers(jobs, threads, "cuda" if gpus else "cpu", gpus, processes)
+
+
+def _cores() -> int:
+    """Physical cores, or fewer where this process may not run on all (taskset, a container, a batch system)."""
+    there = psutil.cpu_count(logical=False) or psutil.cpu_count() or 1
+    process = psutil.Process()
+    return min(there, len(process.cpu_affinity() or ())) if hasattr(process, "cpu_affinity") else there
 
 
 def _gpus() -> int:

@@ -13,6 +13,7 @@ from cvbench.samples import FloatArray
 
 LEVEL = 0.95
 RESAMPLES = 9999
+MOST_DRAWN = 10_000_000  # counts held at once: scores may have as many distinct values as there are items
 
 
 class Verdict(StrEnum):
@@ -22,6 +23,7 @@ class Verdict(StrEnum):
     WORSE = "worse"
     NO_DIFFERENCE = "no measurable difference"
     TOO_FEW_SEEDS = "too few seeds"
+    NO_BASELINE = "no baseline"
 
 
 @dataclass(frozen=True)
@@ -52,11 +54,11 @@ class Effect:
 
 @dataclass(frozen=True)
 class Judgement:
-    """A verdict with Holm's adjusted p. ``only_alone``: its own interval excludes zero, the table's does not."""
+    """A verdict with Holm's adjusted p. ``alone``: what its own interval says where the correction takes it back."""
 
     verdict: Verdict
     adjusted_p: float | None = None
-    only_alone: bool = False
+    alone: Verdict | None = None
 
 
 def mean_interval(values: Sequence[float]) -> Interval:
@@ -101,8 +103,10 @@ def item_interval(baseline: FloatArray, contender: FloatArray, *, seed: int = 0)
     differences = np.asarray(contender).mean(axis=0) - np.asarray(baseline).mean(axis=0)
     values, counts = np.unique(np.round(differences, 12), return_counts=True)
     n = int(counts.sum())
-    draws = np.random.default_rng(seed).multinomial(n, counts / n, size=RESAMPLES)
-    low, high = np.quantile(draws @ values / n, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    rng, block = np.random.default_rng(seed), max(1, MOST_DRAWN // len(values))
+    sizes = [min(block, RESAMPLES - start) for start in range(0, RESAMPLES, block)]
+    means = np.concatenate([rng.multinomial(n, counts / n, size=size) @ values / n for size in sizes])
+    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(float(differences.mean()), float(low), float(high), n)
 
 
@@ -127,14 +131,16 @@ def judge(effects: Sequence[Effect | None], *, higher_is_better: bool) -> list[J
 
 
 def _judge(effect: Effect | None, adjusted: float | None, higher_is_better: bool) -> Judgement:
-    if effect is None or adjusted is None or effect.low is None or effect.high is None:
+    if effect is None:
+        return Judgement(Verdict.NO_BASELINE)
+    if adjusted is None or effect.low is None or effect.high is None:
         return Judgement(Verdict.TOO_FEW_SEEDS)
     if effect.low <= 0 <= effect.high:
         return Judgement(Verdict.NO_DIFFERENCE, adjusted)
+    told = Verdict.BETTER if (effect.difference > 0) == higher_is_better else Verdict.WORSE
     if adjusted >= 1 - LEVEL:
-        return Judgement(Verdict.NO_DIFFERENCE, adjusted, only_alone=True)
-    good = (effect.difference > 0) == higher_is_better
-    return Judgement(Verdict.BETTER if good else Verdict.WORSE, adjusted)
+        return Judgement(Verdict.NO_DIFFERENCE, adjusted, alone=told)
+    return Judgement(told, adjusted)
 
 
 def _t_quantile(n: int) -> float:

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-from cvbench.jobs import CellJob, FitJob, Job
+from cvbench.jobs import CellJob, FitJob, Job, JudgeJob, MixJob, ProbeJob, SampleJob, first_phase, fits_of
 from cvbench.steps import Outcome
 
 REMEMBERED = 20  # of the latest jobs of a sort
@@ -18,9 +18,11 @@ def sort_of(job: Job) -> str:
     """Jobs of one sort take time in proportion to their :func:`work`."""
     if isinstance(job, CellJob):
         return f"cell {job.model.name} {_size(job.part.data.picture)}"
-    fit = job if isinstance(job, FitJob) else job.fit
-    kind = "fit" if isinstance(job, FitJob) else "sample"
-    return f"{kind} {fit.generator.name} {_size(fit.part.data.picture)}"
+    if isinstance(job, ProbeJob | JudgeJob):
+        return f"{first_phase(job)} {_size(job.part.data.picture)}"
+    fits = (job,) if isinstance(job, FitJob) else fits_of(job)
+    names = " + ".join(sorted(fit.generator.name for fit in fits))
+    return f"{first_phase(job)} {names} {_size(fits[0].part.data.picture)}"
 
 
 def work(job: Job) -> int:
@@ -29,7 +31,7 @@ def work(job: Job) -> int:
         return job.budget.steps * job.budget.batch_size
     if isinstance(job, FitJob):
         return job.budget.steps * job.budget.batch_size if job.budget else 1
-    return job.count
+    return job.count if isinstance(job, SampleJob | MixJob) else 1
 
 
 class Timings:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import psutil
 
 from cvbench.contracts import Progress
-from cvbench.errors import CvbenchError, UserError
-from cvbench.jobs import RealPart, SampleJob
-from cvbench.plan import engine_name, fit_job, open_entry
-from cvbench.plugins import load_plugin
+from cvbench.engine import engine_name
+from cvbench.errors import CvbenchError, PluginError, UserError
+from cvbench.jobs import RealPart, SampleJob, needs
+from cvbench.plan import open_entry, sample_job
+from cvbench.plugins import load_plugin, one_line
 from cvbench.real_data import open_data
 from cvbench.samples import LabelledImages
-from cvbench.seeds import derive_seed
-from cvbench.steps import draw, fitted_sampler, run_job
+from cvbench.steps import draw, prepared_sampler, run_job
 from cvbench.store import Store
 from cvbench.suite import dataset_entry, generator_entry
 
@@ -36,6 +38,8 @@ class SampleRequest:
             "budget": asdict(fit.budget) if fit.budget else None,
             "data": {"name": fit.part.data.label, "fingerprint": fit.part.data.fingerprint},
             "count": self.job.count,
+            "spread": self.job.spread,
+            "filter": self.job.filter.confidence if self.job.filter else None,
             "per_class": self.per_class,
             "seed": self.job.seed,
             "engine": fit.engine,
@@ -62,21 +66,38 @@ def request_samples(
         raise UserError(f"{generator!r} needs a suite: it gives real pictures that a suite holds back")
     reference, opened = open_entry(dataset_entry(data))
     part = RealPart(reference, 1.0, None, 0)
-    fit = fit_job(entry, part, derive_seed(seed, "fit"), engine_name(device))
     classes = len(opened.splits.train.spec.classes)
     total = per_class * classes if per_class is not None else asked
-    return SampleRequest(SampleJob(fit, total, derive_seed(seed, "sample")), per_class)
+    _refuse_more_than_memory(total, reference.picture, "--count" if per_class is None else "--per-class")
+    return SampleRequest(sample_job(entry, part, total, seed, engine_name(device)), per_class)
+
+
+def _refuse_more_than_memory(count: int, picture: tuple[int, int, int], where: str) -> None:
+    needed, there = count * math.prod(picture), psutil.virtual_memory().total
+    if needed > there:
+        size = "x".join(map(str, picture))
+        raise UserError(
+            f"{count:,} pictures of {size} take {needed / 2**30:,.0f} GiB at once, this machine has {there >> 30}",
+            where=where,
+            hint="ask for fewer; another --seed gives others",
+        )
 
 
 def sample_set(request: SampleRequest, store: Store, device: str, progress: Progress) -> LabelledImages:
-    """Fit (or find the fit in the cache) and draw. Raises :class:`CvbenchError` with the reason if a fit fails."""
+    """Fit (or find the fit in the cache) and draw. Raises :class:`CvbenchError` with the reason if that fails."""
     job = request.job
-    outcome = run_job(job.fit, store, progress, device)
-    if outcome.status != "ok":
-        raise CvbenchError(f"the fit {outcome.status}: {outcome.reason}")
+    for source in needs(job):
+        outcome = run_job(source, store, progress, device)
+        if outcome.status != "ok":
+            raise CvbenchError(f"the {outcome.phase} {outcome.status}: {outcome.reason}")
     splits = open_data(job.fit.part.data).splits
     asked: dict[str, Any] = {}
     if request.per_class is not None:
         asked["class_counts"] = np.full(len(splits.train.spec.classes), request.per_class, dtype=np.int64)
     who = f"generator {job.fit.generator.name!r}"
-    return draw(fitted_sampler(job.fit, store, device), job.count, job.seed, splits, progress, who, **asked)
+    try:
+        return draw(prepared_sampler(job, store, device), job.count, job.seed, splits, progress, who, **asked)
+    except CvbenchError:
+        raise
+    except Exception as error:  # a plugin may raise anything
+        raise PluginError(f"{who} raised {type(error).__name__}: {one_line(error)}") from error

@@ -1,18 +1,21 @@
 """The steps of a plan as plain descriptions: what a worker is sent, what a content key is made of.
 
-fit → sample → cell (train, then evaluate). A description says everything that the result depends on and
-nothing else: no path, no order of a list, no number of workers.
+fit → sample → cell (train, then evaluate); beside it, sample → judge. A description says everything that the
+result depends on and nothing else: no path, no order of a list, no number of workers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from cvbench.contracts import Budget
 from cvbench.store import content_key
+
+JUDGE_SEED = 0
+JUDGE_VERSION = 1  # raise it when the same sets get other fidelity numbers
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,10 @@ class PluginRef:
 
 @dataclass(frozen=True)
 class DataRef:
-    """Where a data set is opened, its (H, W, C), and its content's fingerprint: only that enters a key."""
+    """Where a data set is opened, its (H, W, C), and its content's fingerprints: only they enter a key.
+
+    ``train_fingerprint`` is of the train split alone: what is fitted or drawn from it depends on no test picture.
+    """
 
     label: str
     reader: str
@@ -36,6 +42,7 @@ class DataRef:
     val_fraction: float
     picture: tuple[int, int, int] = (0, 0, 0)
     fingerprint: str = ""
+    train_fingerprint: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,7 @@ class RealPart:
     def description(self) -> dict[str, Any]:
         """For content keys."""
         return {
-            "data": self.data.fingerprint,
+            "train": self.data.train_fingerprint,
             "fraction": self.fraction,
             "per_class": self.per_class,
             "seed": self.seed,
@@ -84,21 +91,127 @@ class FitJob:
 
 
 @dataclass(frozen=True)
+class ProbeJob:
+    """Train the probe on the real part: the harness's own classifier, never a contestant."""
+
+    part: RealPart
+    seed: int
+    engine: str
+
+    def description(self) -> dict[str, Any]:
+        """For content keys."""
+        return {"part": self.part.description(), "seed": self.seed, "engine": self.engine}
+
+    @cached_property
+    def key(self) -> str:
+        """The content key of the trained probe."""
+        return content_key("probe", self.description())
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Keep the samples whose own class has at least this probability by a probe that saw what the generator saw."""
+
+    confidence: float
+    seed: int
+
+
+@dataclass(frozen=True)
 class SampleJob:
     """Draw ``count`` samples, in the train split's class proportions, from a fitted generator."""
 
     fit: FitJob
     count: int
     seed: int
+    spread: float = 1.0
+    filter: Filter | None = None
+
+    @property
+    def probe(self) -> ProbeJob | None:
+        """The filter's probe."""
+        return ProbeJob(self.fit.part, self.filter.seed, self.fit.engine) if self.filter else None
 
     def description(self) -> dict[str, Any]:
-        """For content keys."""
-        return {"fit": self.fit.key, "count": self.count, "seed": self.seed}
+        """For content keys. All of the data is in it: test pictures among the samples are counted."""
+        return {
+            "fit": self.fit.key,
+            "data": self.fit.part.data.fingerprint,
+            "count": self.count,
+            "seed": self.seed,
+            "spread": self.spread,
+            "filter": asdict(self.filter) if self.filter else None,
+        }
 
     @cached_property
     def key(self) -> str:
         """The content key of the synthetic set."""
         return content_key("sample", self.description())
+
+
+@dataclass(frozen=True)
+class MixJob:
+    """One synthetic set out of several generators' samples, in the order of their keys, whoever named them first."""
+
+    parts: tuple[SampleJob, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parts", tuple(sorted(self.parts, key=lambda part: part.key)))
+
+    @property
+    def count(self) -> int:
+        """Samples in all."""
+        return sum(part.count for part in self.parts)
+
+    def description(self) -> dict[str, Any]:
+        """For content keys."""
+        return {"parts": [part.key for part in self.parts]}
+
+    @cached_property
+    def key(self) -> str:
+        """The content key of the synthetic set."""
+        return content_key("mix", self.description())
+
+
+SetJob = SampleJob | MixJob  # what makes a synthetic set
+
+
+@dataclass(frozen=True)
+class JudgeJob:
+    """Set a synthetic set's fidelity against the real test split, through a feature extractor.
+
+    ``part`` is the real data that the generator saw: memorization is looked for there. ``most``: pictures compared,
+    the same for all generators of a share, because the Fréchet distance depends on their number.
+    """
+
+    synthetic: SetJob
+    part: RealPart
+    extractor: str
+    most: int
+    seed: int
+    engine: str
+
+    @property
+    def probe(self) -> ProbeJob:
+        """One for all: it has seen the whole train split, for it judges and does not compete."""
+        return ProbeJob(replace(self.part, fraction=1.0, per_class=None, seed=0), JUDGE_SEED, self.engine)
+
+    def description(self) -> dict[str, Any]:
+        """For content keys."""
+        return {
+            "version": JUDGE_VERSION,
+            "synthetic": self.synthetic.key,
+            "data": self.part.data.fingerprint,
+            "part": self.part.description(),
+            "probe": self.probe.key,
+            "extractor": self.extractor,
+            "most": self.most,
+            "seed": self.seed,
+        }
+
+    @cached_property
+    def key(self) -> str:
+        """The content key of the fidelity."""
+        return content_key("fidelity", self.description())
 
 
 @dataclass(frozen=True)
@@ -110,15 +223,17 @@ class CellJob:
     budget: Budget
     part: RealPart
     regime: str
-    synthetic: SampleJob | None
+    synthetic: SetJob | None
     weights_seed: int
     order_seed: int
     engine: str
+    refresh: int = 1
 
     def description(self) -> dict[str, Any]:
-        """For content keys."""
+        """For the trained model's content key: the task's version counts for the scores alone."""
         return {
-            "task": asdict(self.task),
+            "task": self.task.name,
+            "data": self.part.data.fingerprint,
             "model": asdict(self.model),
             "budget": asdict(self.budget),
             "part": self.part.description(),
@@ -127,6 +242,7 @@ class CellJob:
             "weights_seed": self.weights_seed,
             "order_seed": self.order_seed,
             "engine": self.engine,
+            "refresh": self.refresh,
         }
 
     @cached_property
@@ -137,25 +253,52 @@ class CellJob:
     @cached_property
     def key(self) -> str:
         """The content key of the scores: the last thing that a cell makes."""
-        return content_key("scores", {"model": self.model_key})
+        return content_key("scores", {"model": self.model_key, "task": asdict(self.task)})
 
 
-Job = FitJob | SampleJob | CellJob
-ARTEFACT_KIND: dict[type, str] = {FitJob: "sampler", SampleJob: "synthetic", CellJob: "scores"}
+Job = FitJob | ProbeJob | SampleJob | MixJob | JudgeJob | CellJob
 
-
-def first_phase(job: Job) -> str:
-    """The phase that a job begins with: fit, sample or train."""
-    return "fit" if isinstance(job, FitJob) else "sample" if isinstance(job, SampleJob) else "train"
+# artefact in the store, and the phase that the job begins with
+_KINDS: dict[type, tuple[str, str]] = {
+    FitJob: ("sampler", "fit"),
+    ProbeJob: ("probe", "probe"),
+    SampleJob: ("synthetic", "sample"),
+    MixJob: ("synthetic", "sample"),
+    JudgeJob: ("fidelity", "judge"),
+    CellJob: ("scores", "train"),
+}
 
 
 def artefact_kind(job: Job) -> str:
     """The store's name for what the job makes."""
-    return ARTEFACT_KIND[type(job)]
+    return _KINDS[type(job)][0]
 
 
-def needs(job: Job) -> Job | None:
-    """The job whose artefact this one reads, if any."""
+def first_phase(job: Job) -> str:
+    """The phase that a job begins with: fit, probe, sample, judge or train."""
+    return _KINDS[type(job)][1]
+
+
+def needs(job: Job) -> tuple[Job, ...]:
+    """The jobs whose artefacts this one reads."""
     if isinstance(job, SampleJob):
-        return job.fit
-    return job.synthetic if isinstance(job, CellJob) else None
+        return (job.fit, job.probe) if job.probe else (job.fit,)
+    if isinstance(job, MixJob):
+        return job.parts
+    if isinstance(job, JudgeJob):
+        return (job.synthetic, job.probe)
+    return (job.synthetic,) if isinstance(job, CellJob) and job.synthetic else ()
+
+
+def closure(jobs: Iterable[Job]) -> dict[str, Job]:
+    """Key → job, of these jobs and all that they need, what is needed before what needs it."""
+    found: dict[str, Job] = {}
+    for job in jobs:
+        if job.key not in found:
+            found |= closure(needs(job)) | {job.key: job}
+    return found
+
+
+def fits_of(made: SetJob) -> tuple[FitJob, ...]:
+    """The fits behind a synthetic set."""
+    return tuple(part.fit for part in (made.parts if isinstance(made, MixJob) else (made,)))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -11,7 +13,13 @@ from typing import Any, Literal
 
 import numpy as np
 
+from cvbench.durable import replacing
 from cvbench.samples import FloatArray
+
+FIDELITY = "fidelity"  # the regime of a cell that trains nothing: its synthetic set is judged
+
+# What numpy raises of an npz that is cut short, empty or has a wrong byte
+UNREADABLE = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error)
 
 Status = Literal["ok", "skipped", "failed", "timeout", "oom", "missing"]
 
@@ -43,6 +51,7 @@ class CellRecord:
     """What became of one cell.
 
     ``metrics``: name → number (None where it is undefined). ``per_class``: metric → class → number.
+    ``fidelity``: of a cell that judges its synthetic set, what was found.
     ``seconds``: phase (fit, sample, train, evaluate) → wall seconds when it was computed, cached or not.
     ``synthetic``: how many samples the generator made for this cell; ``notes``: what a reader must know,
     such as test pictures that turned up among the training pictures. ``tail``: an error's last lines.
@@ -56,12 +65,12 @@ class CellRecord:
     tail: tuple[str, ...] = ()
     metrics: Mapping[str, float | None] = field(default_factory=dict)
     per_class: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    fidelity: Mapping[str, Any] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     synthetic: int = 0
     cached: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     peak_memory_mb: float = 0.0
-    asked: Mapping[str, Any] = field(default_factory=dict)
     resolved: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
     written: str = ""
@@ -77,10 +86,8 @@ class Ledger:
         """Write the record durably; its per-item scores first, so that a record never lacks them."""
         if per_item:
             self.items.mkdir(exist_ok=True)
-            torn = self.items / f"{record.cell}.part"
-            with torn.open("wb") as file:
-                np.savez_compressed(file, **per_item)  # type: ignore[arg-type]
-            torn.replace(self.items / f"{record.cell}.npz")
+            with replacing(self.items / f"{record.cell}.npz") as items:
+                np.savez_compressed(items, **per_item)  # type: ignore[arg-type]
         line = json.dumps(asdict(record), allow_nan=False) + "\n"
         torn_before = self.path.exists() and self.path.read_bytes()[-1:] not in (b"\n", b"")
         with self.path.open("a", encoding="utf-8") as file:
@@ -103,9 +110,22 @@ class Ledger:
         return records
 
     def per_item(self, cell: str) -> dict[str, FloatArray]:
-        """Metric name → (N,) scores of a cell's test items; empty if the task has none."""
+        """Metric name → (N,) scores of a cell's test items; empty if the task has none, or they cannot be read."""
         path = self.items / f"{cell}.npz"
-        return read_items(path) if path.exists() else {}
+        try:
+            return read_items(path) if path.exists() else {}
+        except UNREADABLE:
+            return {}
+
+    def damaged(self) -> set[str]:
+        """The cells whose per-item scores are there and cannot be read: they are to be recorded again."""
+        cells = set()
+        for path in self.items.glob("*.npz"):
+            try:
+                read_items(path)
+            except UNREADABLE:
+                cells.add(path.stem)
+        return cells
 
 
 def read_items(path: Path) -> dict[str, FloatArray]:

@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from cvbench.errors import UserError, near_names
-from cvbench.yaml_source import KeyPath, Source, parse_value
+from cvbench.yaml_source import KeyPath, Source, parse_value, written
+
+
+@dataclass(frozen=True)
+class Overridden(Source):
+    """A source some of whose values were given on the command line."""
+
+    def where(self, path: KeyPath) -> str:
+        """As a source tells it; ``--set ratios`` alone where the place names the whole key already."""
+        said = super().where(path)
+        place = said.removesuffix(f": {written(path)}")
+        given = place.removeprefix("--set ").split(".") if place.startswith("--set ") else []
+        return place if len(given) == len(path) and given[-1:] == [str(part) for part in path[-1:]] else said
 
 
 def overridden(source: Source, overrides: Sequence[str]) -> Source:
@@ -23,7 +36,7 @@ def overridden(source: Source, overrides: Sequence[str]) -> Source:
         where = f"--set {key}"
         put = _put(data, key, parse_value(value, where), where)
         places = {path: place for path, place in places.items() if path[: len(put)] != put} | {put: where}
-    return Source(source.name, data, places)
+    return Overridden(source.name, data, places)
 
 
 def _put(data: dict[str, Any], key: str, value: Any, where: str) -> KeyPath:

@@ -4,30 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from importlib.metadata import version
 from typing import Any
 
 from cvbench.contracts import Budget, Generator, Task
+from cvbench.engine import engine_name
 from cvbench.errors import UserError
-from cvbench.jobs import CellJob, DataRef, FitJob, Job, PluginRef, RealPart, SampleJob, artefact_kind
-from cvbench.ledger import Coordinates
+from cvbench.executors.together import check_batch
+from cvbench.jobs import (
+    CellJob,
+    DataRef,
+    Filter,
+    FitJob,
+    Job,
+    JudgeJob,
+    MixJob,
+    PluginRef,
+    ProbeJob,
+    RealPart,
+    SampleJob,
+    SetJob,
+    artefact_kind,
+    closure,
+)
+from cvbench.ledger import FIDELITY, Coordinates
 from cvbench.plugins import load_plugin, load_task, make_options, options_json
 from cvbench.real_data import OpenedData, open_data
 from cvbench.regimes import split_real
+from cvbench.samples import AnnotationKind, proportional_counts
 from cvbench.seeds import derive_seed
 from cvbench.store import Store, content_key
 from cvbench.suite import BudgetEntry, DatasetEntry, GeneratorEntry, ModelEntry, RealShare, Suite
 
-WITHOUT_GENERATOR = ("real", "augment")
+MOST_COMPARED = 10_000  # synthetic pictures that fidelity looks at: the distances between all pairs are taken
 
 
 @dataclass(frozen=True)
 class PlannedCell:
-    """One cell of the grid. ``skip`` says why it is not run, or is empty."""
+    """One cell of the grid. ``expected``: what a control must show here. ``skip`` says why it is not run."""
 
     coordinates: Coordinates
-    job: CellJob
+    job: CellJob | JudgeJob
     control: bool
+    real_samples: int
+    expected: str = ""
     skip: str = ""
 
     @property
@@ -47,16 +66,12 @@ class Plan:
 
     def jobs(self, cells: tuple[PlannedCell, ...] | None = None) -> list[Job]:
         """The jobs behind these cells (or all), each once, fits first: they are long and others wait."""
-        jobs: dict[str, Job] = {}
-        for cell in self.cells if cells is None else cells:
-            if cell.skip:
-                continue
-            if cell.job.synthetic is not None:
-                jobs.setdefault(cell.job.synthetic.fit.key, cell.job.synthetic.fit)
-                jobs.setdefault(cell.job.synthetic.key, cell.job.synthetic)
-            jobs.setdefault(cell.job.key, cell.job)
-        order = {FitJob: 0, SampleJob: 1, CellJob: 2}
-        return sorted(jobs.values(), key=lambda job: order[type(job)])
+        wanted = self.cells if cells is None else cells
+        jobs = closure(cell.job for cell in wanted if not cell.skip).values()
+        return sorted(jobs, key=lambda job: _ORDER.index(type(job)))
+
+
+_ORDER = (FitJob, ProbeJob, SampleJob, MixJob, CellJob, JudgeJob)
 
 
 def is_cached(job: Job, store: Store) -> bool:
@@ -85,6 +100,13 @@ def make_plan(suite: Suite, *, device: str, processes: int = 1) -> Plan:
             for seed in suite.seeds
             for cell in [grid.cell(model, share, regime, generator, ratio, seed)]
         ]
+        if suite.fidelity != "none" and task.kind is AnnotationKind.LABEL:
+            cells += [
+                grid.judgement(share, generator, seed)
+                for share in suite.real
+                for generator in suite.generators
+                for seed in suite.seeds
+            ]
     return Plan(suite, task, tuple(cells), facts)
 
 
@@ -94,7 +116,9 @@ def open_entry(entry: DatasetEntry) -> tuple[DataRef, OpenedData]:
     opened = open_data(data)
     spec = opened.splits.train.spec
     picture = (spec.height, spec.width, spec.channels)
-    return replace(data, picture=picture, fingerprint=opened.fingerprint), opened
+    return replace(
+        data, picture=picture, fingerprint=opened.fingerprint, train_fingerprint=opened.train_fingerprint
+    ), opened
 
 
 def _facts(data: DataRef, opened: OpenedData) -> dict[str, Any]:
@@ -144,37 +168,73 @@ class _Grid:
         seed: int,
     ) -> PlannedCell:
         part = self._part(share, seed)
-        kept, held_back = self._sizes(share, part.seed)
-        plugin: type[Generator] | None = load_plugin("generators", generator.name) if generator else None
-        synthetic, skip = None, ""
-        if generator is not None and plugin is not None and ratio is not None:
-            fit = fit_job(generator, part, derive_seed(seed, "fit"), self.engine)
-            synthetic = SampleJob(fit, max(1, round(kept * ratio)), derive_seed(seed, "sample"))
-            if plugin.fits_on == "held_back" and not held_back:
-                skip = "nothing is held back: all real training samples are in use"
+        synthetic = self._set(generator, share, part, ratio, seed) if generator and ratio else None
         options: Any = make_options(self.task.model_options(model.name), model.options, where=model.label)
+        budget = _filled(model.budget, _filled(self.suite.budget, self.task.default_budget))
+        check_batch(budget.batch_size, self.processes)
         job = CellJob(
             task=PluginRef(self.suite.task, _implementation(type(self.task)), {}),
-            model=PluginRef(model.name, _implementation(type(self.task)), options_json(options)),
-            budget=_filled(model.budget, _filled(self.suite.budget, self.task.default_budget)),
+            model=PluginRef(model.name, self._model_version(model.name), options_json(options)),
+            budget=budget,
             part=part,
             regime=regime,
             synthetic=synthetic,
             weights_seed=derive_seed(seed, "weights", model.name),
             order_seed=derive_seed(seed, "order"),
             engine=self.engine if self.processes == 1 else f"{self.engine} x{self.processes}",
+            refresh=generator.refresh if generator and regime == "mixed" else 1,
         )
-        place = Coordinates(
-            self.suite.task,
-            self.data.label,
-            model.label,
-            str(share),
-            regime,
-            generator.label if generator else None,
-            ratio,
-            seed,
+        return self._planned(job, model.label, share, regime, generator, ratio, seed)
+
+    def _model_version(self, name: str) -> str:
+        known = {info.name: info.version for info in self.task.models()}
+        return f"{type(self.task).__module__}:{type(self.task).__qualname__}.model v{known.get(name, 1)}"
+
+    def judgement(self, share: RealShare, generator: GeneratorEntry, seed: int) -> PlannedCell:
+        """The fidelity of a generator's largest set of this seed: nothing is trained on it."""
+        part, ratio = self._part(share, seed), max(self.suite.ratios_of(generator))
+        kept, _ = self._sizes(share, part.seed)
+        least = min(max(self.suite.ratios_of(entry)) for entry in self.suite.generators)
+        job = JudgeJob(
+            synthetic=self._set(generator, share, part, ratio, seed),
+            part=part,
+            extractor=self.suite.fidelity,
+            most=min(MOST_COMPARED, max(1, round(kept * least))),
+            seed=derive_seed(seed, "judge"),
+            engine=self.engine,
         )
-        return PlannedCell(place, job, bool(plugin and plugin.control), skip)
+        return self._planned(job, self.suite.fidelity, share, FIDELITY, generator, ratio, seed)
+
+    def _planned(
+        self,
+        job: CellJob | JudgeJob,
+        model: str,
+        share: RealShare,
+        regime: str,
+        generator: GeneratorEntry | None,
+        ratio: float | None,
+        seed: int,
+    ) -> PlannedCell:
+        label = generator.label if generator else None
+        place = Coordinates(self.suite.task, self.data.label, model, str(share), regime, label, ratio, seed)
+        entries = [self.suite.generator(name) for name in generator.of] if generator and generator.of else [generator]
+        plugins: list[type[Generator]] = [load_plugin("generators", entry.name) for entry in entries if entry]
+        kept, held_back = self._sizes(share, self._part(share, seed).seed)
+        lacking = any(plugin.fits_on == "held_back" for plugin in plugins) and not held_back
+        skip = "nothing is held back: all real training samples are in use" if lacking else ""
+        expected = plugins[0].control.get(regime, "") if len(plugins) == 1 else ""
+        return PlannedCell(place, job, any(plugin.control for plugin in plugins), kept, expected, skip)
+
+    def _set(self, entry: GeneratorEntry, share: RealShare, part: RealPart, ratio: float, seed: int) -> SetJob:
+        """The synthetic set of a cell: as many samples as the ratio says, for each refresh."""
+        kept, _ = self._sizes(share, part.seed)
+        count = max(1, round(kept * ratio)) * entry.refresh
+        if not entry.of:
+            return sample_job(entry, part, count, seed, self.engine)
+        counts = proportional_counts([1] * len(entry.of), max(count, len(entry.of))).tolist()
+        entries = [self.suite.generator(label) for label in entry.of]
+        pairs = zip(entries, counts, strict=True)
+        return MixJob(tuple(sample_job(part_of, part, number, seed, self.engine) for part_of, number in pairs))
 
     def _part(self, share: RealShare, seed: int) -> RealPart:
         return RealPart(
@@ -182,7 +242,7 @@ class _Grid:
             share.fraction,
             share.per_class,
             # at the whole train split the seed changes nothing, and one key serves all seeds
-            0 if share.fraction == 1 else derive_seed(seed, "real part", self.data.fingerprint),
+            0 if share.fraction == 1 else derive_seed(seed, "real part", self.data.train_fingerprint),
         )
 
     def _sizes(self, share: RealShare, seed: int) -> tuple[int, int]:
@@ -197,6 +257,13 @@ class _Grid:
         return self.sizes[share, seed]
 
 
+def sample_job(entry: GeneratorEntry, part: RealPart, count: int, seed: int, engine: str) -> SampleJob:
+    """So many samples of a suite's generator, fitted on this part of the real data, its filter and spread applied."""
+    fit = fit_job(entry, part, derive_seed(seed, "fit"), engine)
+    kept = Filter(entry.filter, derive_seed(seed, "filter")) if entry.filter else None
+    return SampleJob(fit, count, derive_seed(seed, "sample"), entry.spread, kept)
+
+
 def fit_job(entry: GeneratorEntry, part: RealPart, seed: int, engine: str) -> FitJob:
     """The fit of a suite's generator on this part of the real data, defaults filled in."""
     plugin: type[Generator] = load_plugin("generators", entry.name)
@@ -204,11 +271,6 @@ def fit_job(entry: GeneratorEntry, part: RealPart, seed: int, engine: str) -> Fi
     budget = _filled(entry.budget, plugin.default_budget) if plugin.default_budget else None
     reference = PluginRef(entry.name, _implementation(plugin), options_json(options))
     return FitJob(reference, budget, part, seed, engine)
-
-
-def engine_name(device: str) -> str:
-    """What computes, as far as the last bits of a result depend on it."""
-    return f"torch {version('torch')} {device}"
 
 
 def _filled(asked: BudgetEntry, default: Budget) -> Budget:

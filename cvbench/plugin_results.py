@@ -33,8 +33,10 @@ def checked_scores(scores: Any, metrics: Sequence[Metric], items: int, who: str)
         value = scores.values.get(metric.name)
         if value is None:
             raise PluginError(f"{who}: the metric {metric.name!r} is missing")
-        if not metric.low - 1e-9 <= value <= metric.high + 1e-9:
-            raise PluginError(f"{who}: {metric.name} is {value}, outside [{metric.low:g}, {metric.high:g}]")
+        low = -np.inf if metric.low is None else metric.low
+        high = np.inf if metric.high is None else metric.high
+        if not np.isfinite(value) or not low - 1e-9 <= value <= high + 1e-9:
+            raise PluginError(f"{who}: {metric.name} is {value}, outside [{low:g}, {high:g}]")
     for name, per_item in scores.per_item.items():
         if np.shape(per_item) != (items,):
             raise PluginError(f"{who}: {name} has per-item scores of shape {np.shape(per_item)}, not ({items},)")

@@ -35,8 +35,33 @@ class Listing:
 
 
 def installed(kind: Kind) -> dict[str, EntryPoint]:
-    """Entry points of this kind by name; nothing is imported."""
-    return {point.name: point for point in sorted(entry_points(group=f"cvbench.{kind}"))}
+    """Entry points of this kind by name; nothing is imported.
+
+    A built-in keeps its name, and so does the first of two strangers, whoever came onto the path first.
+    """
+    named: dict[str, EntryPoint] = {}
+    for point in _by_precedence(kind):
+        named.setdefault(point.name, point)
+    return dict(sorted(named.items()))
+
+
+def eclipsed(kind: Kind) -> list[Listing]:
+    """What is installed and never used, since its name is taken."""
+    named = installed(kind)
+    return [
+        Listing(point.name, _from(point), None, f"the name is taken by {_from(named[point.name])}; give it another")
+        for point in _by_precedence(kind)
+        if point != named[point.name]
+    ]
+
+
+def _by_precedence(kind: Kind) -> list[EntryPoint]:
+    points = entry_points(group=f"cvbench.{kind}")
+    return sorted(points, key=lambda point: (_from(point) != "cvbench", point.name, _from(point), point.value))
+
+
+def _from(point: EntryPoint) -> str:
+    return point.dist.name if point.dist else "?"
 
 
 def load_task(name: str, *, where: str = "") -> Task:
@@ -61,12 +86,12 @@ def load_plugin(kind: Kind, name: str, *, where: str = "") -> type[Any]:
 
 
 def listings(kind: Kind) -> list[Listing]:
-    """Every installed plugin of this kind, the broken ones with their reason."""
+    """Every installed plugin of this kind; the broken ones, and those whose name is taken, with their reason."""
     rows = []
     for name, point in installed(kind).items():
         plugin, problem = _import(kind, point)
-        rows.append(Listing(name, point.dist.name if point.dist else "?", plugin, problem))
-    return rows
+        rows.append(Listing(name, _from(point), plugin, problem))
+    return rows + eclipsed(kind)
 
 
 @cache

@@ -27,6 +27,11 @@ class OpenedData:
         return "-".join(part.fingerprint[:20] if part is not None else "none" for part in parts)
 
     @cached_property
+    def train_fingerprint(self) -> str:
+        """The train split's."""
+        return self.splits.train.fingerprint
+
+    @cached_property
     def test_hashes(self) -> frozenset[str]:
         """Content hashes of the test pictures."""
         return frozenset(self.splits.test.item_hashes())

@@ -31,28 +31,30 @@ class TrainingData:
     augmentation: Augmentation = Augmentation.ORDINARY
 
 
-def _real(real: Any, synthetic: Any) -> TrainingData:
+def _real(real: Any, synthetic: Any, refresh: int) -> TrainingData:
     return TrainingData((Stage(real, 1.0),))
 
 
-def _augment(real: Any, synthetic: Any) -> TrainingData:
+def _augment(real: Any, synthetic: Any, refresh: int) -> TrainingData:
     return TrainingData((Stage(real, 1.0),), Augmentation.STRONG)
 
 
-def _synthetic(real: Any, synthetic: Any) -> TrainingData:
+def _synthetic(real: Any, synthetic: Any, refresh: int) -> TrainingData:
     return TrainingData((Stage(synthetic, 1.0),))
 
 
-def _mixed(real: Any, synthetic: Any) -> TrainingData:
-    return TrainingData((Stage(real.join(synthetic), 1.0),))
+def _mixed(real: Any, synthetic: Any, refresh: int) -> TrainingData:
+    """One pass shows every synthetic sample once and every real one as often as there were refreshes."""
+    again = real.select(np.tile(np.arange(len(real)), refresh)) if refresh > 1 else real
+    return TrainingData((Stage(again.join(synthetic), 1.0),))
 
 
-def _finetune(real: Any, synthetic: Any) -> TrainingData:
+def _finetune(real: Any, synthetic: Any, refresh: int) -> TrainingData:
     first = FINETUNE_SYNTHETIC_SHARE
     return TrainingData((Stage(synthetic, first), Stage(real, 1.0 - first)))
 
 
-_COMPOSERS: dict[str, Callable[[Any, Any], TrainingData]] = {
+_COMPOSERS: dict[str, Callable[[Any, Any, int], TrainingData]] = {
     "real": _real,
     "augment": _augment,
     "synthetic": _synthetic,
@@ -61,9 +63,13 @@ _COMPOSERS: dict[str, Callable[[Any, Any], TrainingData]] = {
 }
 
 
-def compose(regime: str, real: Dataset, synthetic: Dataset | None) -> TrainingData:
-    """The stages of a regime. ``synthetic`` is None for ``real`` and ``augment`` alone."""
-    return _COMPOSERS[regime](real, synthetic)
+def compose(regime: str, real: Dataset, synthetic: Dataset | None, *, refresh: int = 1) -> TrainingData:
+    """The stages of a regime. ``synthetic`` is None for ``real`` and ``augment`` alone.
+
+    ``refresh``: how many synthetic sets, one after another, the samples stand for. The share of synthetic samples
+    in a batch is that of one set.
+    """
+    return _COMPOSERS[regime](real, synthetic, refresh)
 
 
 def split_real(

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import Any, Literal
 
-from cvbench import __version__
 from cvbench.estimates import Timings
 from cvbench.executors.local import Finished, Watcher, Workers, execute
-from cvbench.jobs import CellJob, FitJob, Job, SampleJob, artefact_kind
+from cvbench.jobs import CellJob, Job, JudgeJob, artefact_kind, closure, fits_of, needs
 from cvbench.ledger import CellRecord, Ledger, read_items
 from cvbench.plan import Plan, PlannedCell
 from cvbench.steps import Outcome, found
@@ -36,20 +34,33 @@ def todo(plan: Plan, ledger: Ledger, store: Store, retry: Retry = "failed") -> T
 
     A fit whose every wanted sample is in the cache is not done again for its own sake.
     """
-    records = ledger.read()
+    records, damaged = ledger.read(), ledger.damaged()
     cells = []
     for cell in plan.cells:
         record = records.get(cell.id)
         again = retry == "all" or (retry == "failed" and record is not None and record.status in FAILED)
-        if record is None or again:
+        # its per-item scores are torn, and the cache still has them: recorded again without a training
+        torn = cell.id in damaged and store.has(artefact_kind(cell.job), cell.job.key)
+        if record is None or again or torn:
             cells.append(cell)
     jobs = plan.jobs(tuple(cells))
     if retry == "all":
         return Todo(tuple(cells), tuple(jobs))
-    unsampled = {j.fit.key for j in jobs if isinstance(j, SampleJob) and not store.has("synthetic", j.key)}
-    needless = [j for j in jobs if isinstance(j, FitJob) and j.key not in unsampled]
-    ends = {job.key: found(job, store) or Outcome("ok") for job in needless}
-    return Todo(tuple(cells), tuple(job for job in jobs if job.key not in ends), ends)
+    needed = _needed([cell.job for cell in cells if not cell.skip], store)
+    ends = {job.key: found(job, store) or Outcome("ok") for job in jobs if job.key not in needed}
+    return Todo(tuple(cells), tuple(job for job in jobs if job.key in needed), ends)
+
+
+def _needed(ends: Sequence[CellJob | JudgeJob], store: Store) -> set[str]:
+    """Keys of these jobs and of what those not in the cache read, and so on down: no fit for its own sake."""
+    keys, waiting = {job.key for job in ends}, list[Job](ends)
+    while waiting:
+        job = waiting.pop()
+        if not store.has(artefact_kind(job), job.key):
+            sources = [source for source in needs(job) if source.key not in keys]
+            keys |= {source.key for source in sources}
+            waiting += sources
+    return keys
 
 
 def run(
@@ -72,32 +83,23 @@ def run(
             store.discard(artefact_kind(job), job.key)
             if isinstance(job, CellJob):
                 store.discard("model", job.model_key)
-    recorder = _Recorder(plan, work, store, ledger, watcher, environment(workers))
+    recorder = _Recorder(plan, work, store, ledger, watcher)
     recorder.record_skipped()
     waiting = []
     for job in work.jobs:
-        outcome = found(job, store) if isinstance(job, CellJob) else None
-        if isinstance(job, CellJob) and outcome is not None:
+        outcome = found(job, store) if isinstance(job, CellJob | JudgeJob) else None
+        if isinstance(job, CellJob | JudgeJob) and outcome is not None:
             recorder.recall(job, outcome)
         else:
             waiting.append(job)
-    needed = _still_needed(waiting)
     execute(
-        needed,
+        waiting,
         done=work.done,
         cache=store.root,
         workers=workers,
         watcher=recorder,
         time_limit=plan.suite.time_limit,
     )
-
-
-def _still_needed(jobs: list[Job]) -> list[Job]:
-    """Without the fits and samples that only recalled cells asked for."""
-    synthetic = {job.synthetic.key for job in jobs if isinstance(job, CellJob) and job.synthetic}
-    fits = {job.fit.key for job in jobs if isinstance(job, SampleJob) and job.key in synthetic}
-    wanted = synthetic | fits
-    return [job for job in jobs if isinstance(job, CellJob) or job.key in wanted]
 
 
 class _Recorder:
@@ -110,10 +112,8 @@ class _Recorder:
         store: Store,
         ledger: Ledger,
         watcher: Watcher,
-        environment: Mapping[str, Any],
     ) -> None:
         self.plan, self.store, self.ledger, self.watcher = plan, store, ledger, watcher
-        self.environment = environment
         self.timings = Timings(store.root)
         self.ends = dict(work.done)
         self.cells = work.cells
@@ -130,16 +130,15 @@ class _Recorder:
     def finished(self, end: Finished) -> None:
         self.ends[end.job.key] = end.outcome
         self.timings.note(end.job, end.outcome)
-        if isinstance(end.job, CellJob):
+        if isinstance(end.job, CellJob | JudgeJob):
             self._record(end.job, end.outcome, end.peak_memory_mb)
         self.watcher.finished(end)
 
-    def recall(self, job: CellJob, outcome: Outcome) -> None:
+    def recall(self, job: CellJob | JudgeJob, outcome: Outcome) -> None:
         """Record a cell that was found in the cache."""
-        if job.synthetic is not None:
-            for source in (job.synthetic.fit, job.synthetic):
-                if source.key not in self.ends:
-                    self.ends[source.key] = found(source, self.store) or Outcome("ok")
+        for source in _sources(job):
+            if source.key not in self.ends:
+                self.ends[source.key] = found(source, self.store) or Outcome("ok")
         self._record(job, outcome, 0.0)
         self.watcher.finished(Finished(job, outcome))
 
@@ -149,23 +148,26 @@ class _Recorder:
             if cell.skip:
                 self.ledger.append(self._blank(cell, Outcome("skipped", "plan", cell.skip)))
 
-    def _record(self, job: CellJob, outcome: Outcome, peak: float) -> None:
-        scores = self.store.find("scores", job.key) if outcome.status == "ok" else None
+    def _record(self, job: CellJob | JudgeJob, outcome: Outcome, peak: float) -> None:
+        scores = self.store.find("scores", job.key) if outcome.status == "ok" and isinstance(job, CellJob) else None
         per_item = read_items(scores.folder / "items.npz") if scores is not None else {}
         for cell in self.by_key.get(job.key, []):
             record = replace(
                 self._blank(cell, outcome),
                 metrics=outcome.facts.get("metrics", {}),
                 per_class=outcome.facts.get("per_class", {}),
+                fidelity=outcome.facts.get("fidelity", {}),
                 peak_memory_mb=peak,
             )
             self.ledger.append(record, per_item)
 
     def _blank(self, cell: PlannedCell, outcome: Outcome) -> CellRecord:
-        job, source = cell.job, cell.job.synthetic
-        sources = [self.ends.get(key) for key in ((source.fit.key, source.key) if source else ())]
-        seconds = {phase: s for end in [*sources, outcome] if end for phase, s in end.seconds.items()}
-        cached = tuple(phase for end in [*sources, outcome] if end for phase in end.cached)
+        job, synthetic = cell.job, cell.job.synthetic
+        ends = [end for source in _sources(job) if (end := self.ends.get(source.key))] + [outcome]
+        seconds: Counter[str] = Counter()
+        for end in ends:
+            seconds.update(end.seconds)
+        cached = tuple(phase for end in ends for phase in end.cached)
         return CellRecord(
             cell=cell.id,
             coordinates=cell.coordinates,
@@ -173,12 +175,12 @@ class _Recorder:
             phase=outcome.phase,
             reason=outcome.reason,
             tail=outcome.tail,
-            seconds=seconds,
-            synthetic=source.count if source else 0,
+            seconds=dict(seconds),
+            synthetic=synthetic.count if synthetic else 0,
             cached=cached,
             notes=self._notes(cell),
-            resolved={"control": cell.control, **_plain(job)},
-            environment=self.environment,
+            resolved=_resolved(cell),
+            environment=outcome.facts.get("environment", {}),
             written=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 
@@ -186,35 +188,33 @@ class _Recorder:
         label = cell.coordinates.dataset
         shared = int(self.plan.datasets[label]["test_pictures_in_train"])
         notes = [f"{shared} distinct test pictures of {label} are also training pictures"] if shared else []
-        source = cell.job.synthetic
-        end = self.ends.get(source.key) if source is not None else None
-        fitted = self.ends.get(source.fit.key) if source is not None else None
-        notes += [f"{cell.coordinates.generator}: {note}" for note in (fitted.facts.get("notes", ()) if fitted else ())]
-        seen = int(end.facts.get("test_pictures_among_synthetic", 0)) if end is not None else 0
-        if seen:
-            notes.append(f"{seen} test pictures turned up among the samples of {cell.coordinates.generator}")
+        name = cell.coordinates.generator
+        for source in _sources(cell.job):
+            facts = self.ends[source.key].facts if source.key in self.ends else {}
+            notes += [f"{name}: {note}" for note in facts.get("notes", ())]
+            if seen := int(facts.get("test_pictures_among_synthetic", 0)):
+                notes.append(f"{seen} test pictures turned up among the samples of {name}")
         return tuple(notes)
 
 
-def _plain(job: CellJob) -> dict[str, Any]:
-    """What the defaults made of a cell: model, budget, generator."""
-    source = job.synthetic
-    return {
-        "model": asdict(job.model),
-        "budget": asdict(job.budget),
-        "generator": asdict(source.fit.generator) if source else None,
-        "generator_budget": asdict(source.fit.budget) if source and source.fit.budget else None,
-    }
+def _sources(job: CellJob | JudgeJob) -> list[Job]:
+    """What made a cell's synthetic set: fits, probes of a filter, samples."""
+    return list(closure([job.synthetic]).values()) if job.synthetic else []
 
 
-def environment(workers: Workers) -> dict[str, Any]:
-    """What the numbers were made with."""
+def _resolved(cell: PlannedCell) -> dict[str, Any]:
+    """What the defaults made of a cell: model, budget, generators."""
+    job = cell.job
+    fits = fits_of(job.synthetic) if job.synthetic else ()
     return {
-        "cvbench": __version__,
-        "python": platform.python_version(),
-        **{package: version(package) for package in ("torch", "torchvision", "numpy")},
-        "system": f"{platform.system()} {platform.machine()}",
-        "device": workers.device,
-        "threads": workers.threads,
-        "processes_per_cell": workers.processes,
+        "control": cell.control,
+        "expected": cell.expected,
+        "real_samples": cell.real_samples,
+        "model": asdict(job.model) if isinstance(job, CellJob) else None,
+        "budget": asdict(job.budget) if isinstance(job, CellJob) else None,
+        "generators": [
+            {**asdict(fit.generator), "budget": asdict(fit.budget) if fit.budget else None, "sampler": fit.key}
+            for fit in fits
+        ],
+        "synthetic": job.synthetic.key if job.synthetic else None,
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cvbench.contracts import Metric
+from cvbench.durable import write_durably
 from cvbench.errors import UserError
 from cvbench.ledger import Coordinates, Ledger
 
@@ -52,12 +52,7 @@ class RunFolder:
             "cells": {cell: asdict(place) for cell, place in self.cells.items()},
         }
         self.path.mkdir(parents=True, exist_ok=True)
-        torn = self.path / f"run.json.{os.getpid()}.part"
-        with torn.open("w", encoding="utf-8") as file:
-            json.dump(content, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        torn.replace(self.path / "run.json")
+        write_durably(self.path / "run.json", json.dumps(content, indent=1).encode())
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -116,7 +111,9 @@ def joined(planned: RunFolder) -> RunFolder:
     what makes its numbers come out the same to the last bit.
     """
     if not (planned.path / "run.json").exists():
-        if planned.path.exists() and any(child.name != "lock" for child in planned.path.iterdir()):
+        if planned.path.exists() and not planned.path.is_dir():
+            raise UserError("is a file, not a folder", where=str(planned.path), hint="choose another --out")
+        if planned.path.exists() and not all(_left_by_a_kill(child) for child in planned.path.iterdir()):
             raise UserError("is not empty and no run's folder", where=str(planned.path), hint="choose another --out")
         return planned
     earlier = open_run(planned.path)
@@ -126,9 +123,13 @@ def joined(planned: RunFolder) -> RunFolder:
             f"holds results of another suite named {earlier.name!r}: {len(strange)} of its cells are not in this one"
             f"{_differences(earlier.suite, planned.suite)}",
             where=str(planned.path),
-            hint="choose another --out, or another name",
+            hint="give this one a folder of its own with --out; what the two share is found in the cache",
         )
     return replace(planned, threads=earlier.threads)
+
+
+def _left_by_a_kill(path: Path) -> bool:
+    return path.name == "lock" or path.suffix == ".part"
 
 
 def _differences(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from functools import cached_property
@@ -173,7 +173,14 @@ def load_dataset(folder: Path) -> LabelledImages:
     return LabelledImages(spec, images, np.load(folder / "labels.npy", allow_pickle=False))
 
 
-def gather(chunks: Iterator[LabelledImages], spec: DatasetSpec) -> LabelledImages:
+def labelled(data: Dataset) -> LabelledImages:
+    """The data, if it is pictures of equal size with one class each. Raises :class:`DataError` for any other."""
+    if not isinstance(data, LabelledImages):
+        raise DataError("needs pictures of equal size with one class each", where=data.spec.name)
+    return data
+
+
+def gather(chunks: Iterable[LabelledImages], spec: DatasetSpec) -> LabelledImages:
     """All chunks of a sampler as one data set under ``spec``."""
     parts = list(chunks)
     shape = (0, spec.height, spec.width, spec.channels)

@@ -2,32 +2,46 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from cvbench.cell_training import fresh_model, train_cell
+if TYPE_CHECKING:
+    from cvbench.filtering import Filtered
+
+from cvbench.cell_training import fresh_model, synthetic_set, train_cell
 from cvbench.contracts import Generator, Progress, Sampler, Splits, Workplace
+from cvbench.durable import raise_if_full, write_durably
+from cvbench.engine import environment
 from cvbench.errors import CvbenchError, DataError, NotApplicable, PluginError, TrainingDiverged
 from cvbench.executors.together import train_together
-from cvbench.jobs import CellJob, FitJob, Job, SampleJob, first_phase
+from cvbench.jobs import (
+    CellJob,
+    FitJob,
+    Job,
+    JudgeJob,
+    MixJob,
+    ProbeJob,
+    SampleJob,
+    SetJob,
+    artefact_kind,
+    first_phase,
+    fits_of,
+)
 from cvbench.ledger import Status
 from cvbench.plugin_results import checked_chunk, checked_scores
 from cvbench.plugins import load_task, make_plugin
 from cvbench.real_data import open_data, real_part
-from cvbench.samples import LabelledImages, gather
+from cvbench.samples import LabelledImages, gather, labelled
 from cvbench.store import Artefact, Store
 
 CLOCK_SECONDS = 5.0  # how often a step notes the time it has spent: a continued one tells its whole cost
-
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 @dataclass(frozen=True)
@@ -53,30 +67,32 @@ def run_job(job: Job, store: Store, progress: Progress, device: str, processes: 
     try:
         if isinstance(job, FitJob):
             return _fit(job, store, progress, device)
-        if isinstance(job, SampleJob):
-            return _sample(job, store, progress, device)
+        if isinstance(job, SampleJob | MixJob):
+            return _set(job, store, progress, device)
+        if isinstance(job, ProbeJob):
+            return _probe(job, store, progress, device)
+        if isinstance(job, JudgeJob):
+            return _judge(job, store, progress, device)
         return _cell(job, store, progress, device, processes, phase)
     except NotApplicable as error:
         return Outcome("skipped", phase[0], str(error))
     except (PluginError, DataError, TrainingDiverged) as error:
         return Outcome("failed", phase[0], str(error), _tail(error))
     except Exception as error:  # a plugin may raise anything; the cell fails, the rest goes on
-        if isinstance(error, OSError) and error.errno in NO_ROOM:
-            raise
+        raise_if_full(error, store.root)
         out_of_memory = isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__
-        who = _who(job)
-        reason = f"{who} raised {type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        said = " ".join(str(error).split())[:300]
+        reason = said if isinstance(error, CvbenchError) else f"{_who(job)} raised {type(error).__name__}: {said}"
         return Outcome("oom" if out_of_memory else "failed", phase[0], reason, _tail(error))
 
 
 def found(job: Job, store: Store) -> Outcome | None:
     """The outcome of a job that is in the cache, or None; needs no torch."""
     if isinstance(job, CellJob):
-        scored, trained = store.find("scores", job.key), store.find("model", job.model_key)
-        return _scored(trained, scored, ("train", "evaluate")) if scored and trained else None
-    kind, phase = ("sampler", "fit") if isinstance(job, FitJob) else ("synthetic", "sample")
-    artefact = store.find(kind, job.key)
-    return _outcome(phase, artefact, True) if artefact else None
+        scored = store.find("scores", job.key)
+        return _scored(scored, ("train", "evaluate")) if scored else None
+    artefact = store.find(artefact_kind(job), job.key)
+    return _outcome(first_phase(job), artefact, True) if artefact else None
 
 
 # -------------------------------------------------------------------------------------------- fit
@@ -108,11 +124,14 @@ def _generator(job: FitJob) -> Generator:
 # ----------------------------------------------------------------------------------------- sample
 
 
-def _sample(job: SampleJob, store: Store, progress: Progress, device: str) -> Outcome:
+def _set(job: SetJob, store: Store, progress: Progress, device: str) -> Outcome:
     def write(folder: Path, scratch: Path, progress: Progress) -> Mapping[str, Any]:
-        real = open_data(job.fit.part.data)
-        sampler = fitted_sampler(job.fit, store, device)
-        synthetic = draw(sampler, job.count, job.seed, real.splits, progress, _who(job))
+        real = open_data(fits_of(job)[0].part.data)
+        if isinstance(job, MixJob):
+            synthetic = gather((synthetic_set(part, store) for part in job.parts), real.splits.train.spec)
+        else:
+            sampler = prepared_sampler(job, store, device)
+            synthetic = draw(sampler, job.count, job.seed, real.splits, progress, _who(job))
         synthetic.save(folder)
         seen = len(real.test_hashes.intersection(synthetic.item_hashes()))
         return {"count": len(synthetic), "test_pictures_among_synthetic": seen}
@@ -121,12 +140,26 @@ def _sample(job: SampleJob, store: Store, progress: Progress, device: str) -> Ou
     return _outcome("sample", artefact, cached)
 
 
-def fitted_sampler(job: FitJob, store: Store, device: str) -> Sampler:
-    """The job's sampler, from the cache."""
-    fitted = store.find("sampler", job.key)
-    if fitted is None:
-        raise CvbenchError("the fitted generator is gone from the cache; the same command makes it again")
-    return _generator(job).load(fitted.folder, device=device)
+def prepared_sampler(job: SampleJob, store: Store, device: str) -> Sampler | Filtered:
+    """The job's sampler from the cache, its latent widened and its samples filtered as the job says."""
+    sampler = _generator(job.fit).load(_kept(job.fit, store).folder, device=device)
+    if job.spread != 1:
+        sampler = sampler.widened(job.spread)
+    if job.filter is None or job.probe is None:
+        return sampler
+    from cvbench.fidelity.probe import load_probe
+    from cvbench.filtering import Filtered
+
+    train, _ = real_part(job.fit.part)
+    probe = load_probe(_kept(job.probe, store).folder, device)
+    return Filtered(sampler, probe, job.filter.confidence, np.bincount(train.strata()))
+
+
+def _kept(job: Job, store: Store) -> Artefact:
+    artefact = store.find(artefact_kind(job), job.key)
+    if artefact is None:
+        raise CvbenchError(f"what {first_phase(job)} made is gone from the cache; the same command makes it again")
+    return artefact
 
 
 def draw(
@@ -149,6 +182,39 @@ def draw(
     return gather(chunks(), splits.train.spec)
 
 
+# ------------------------------------------------------------------------------------------ judge
+
+
+def _probe(job: ProbeJob, store: Store, progress: Progress, device: str) -> Outcome:
+    def write(folder: Path, scratch: Path, progress: Progress) -> Mapping[str, Any]:
+        from cvbench.fidelity.probe import train_probe
+
+        train = labelled(real_part(job.part)[0])
+        train_probe(train, seed=job.seed, workplace=Workplace(scratch, device), progress=progress).save(folder)
+        return {}
+
+    artefact, cached = _once(store, "probe", job.key, job.description(), progress, write)
+    return _outcome("probe", artefact, cached)
+
+
+def _judge(job: JudgeJob, store: Store, progress: Progress, device: str) -> Outcome:
+    def write(folder: Path, scratch: Path, progress: Progress) -> Mapping[str, Any]:
+        from cvbench.fidelity.extractors import make_extractor
+        from cvbench.fidelity.judge import judge_samples
+        from cvbench.fidelity.probe import load_probe
+
+        progress(0, 1, "judging")
+        probe = load_probe(_kept(job.probe, store).folder, device)
+        test = labelled(open_data(job.part.data).splits.test)
+        train, synthetic = labelled(real_part(job.part)[0]), synthetic_set(job.synthetic, store)
+        extractor = make_extractor(job.extractor, probe=probe, spec=test.spec, device=device)
+        found = judge_samples(train, test, synthetic, extractor, probe, most=job.most, seed=job.seed)
+        return {"fidelity": found.to_json()}
+
+    artefact, cached = _once(store, "fidelity", job.key, job.description(), progress, write)
+    return _outcome("judge", artefact, cached)
+
+
 # ------------------------------------------------------------------------------- train and evaluate
 
 
@@ -157,10 +223,11 @@ def _cell(job: CellJob, store: Store, progress: Progress, device: str, processes
 
     def train(folder: Path, scratch: Path, progress: Progress) -> Mapping[str, Any]:
         if processes > 1:
-            return {"trained_on": train_together(job, store, folder, scratch, progress, device, processes)}
-        model, sizes = train_cell(job, store, scratch, progress, device)
-        model.save(folder)
-        return {"trained_on": sizes}
+            sizes = train_together(job, store, folder, scratch, progress, device, processes)
+        else:
+            model, sizes = train_cell(job, store, scratch, progress, device)
+            model.save(folder)
+        return {"trained_on": sizes, "environment": environment(device, processes)}
 
     def evaluate(folder: Path, scratch: Path, progress: Progress) -> Mapping[str, Any]:
         model = fresh_model(job, Workplace(scratch, device))
@@ -172,17 +239,21 @@ def _cell(job: CellJob, store: Store, progress: Progress, device: str, processes
         return {
             "metrics": {name: _number(value) for name, value in scores.values.items()},
             "per_class": {m: {c: _number(v) for c, v in by.items()} for m, by in scores.per_class.items()},
+            "train_seconds": trained.seconds,
+            **trained.facts,
         }
 
+    if (scored := store.find("scores", job.key)) is not None:
+        return _scored(scored, ("train", "evaluate"))
     trained, train_cached = _once(store, "model", job.model_key, job.description(), progress, train)
     phase[0] = "evaluate"
     scored, scored_cached = _once(store, "scores", job.key, {"model": job.model_key}, progress, evaluate)
-    return _scored(trained, scored, ("train",) * train_cached + ("evaluate",) * scored_cached)
+    return _scored(scored, ("train",) * train_cached + ("evaluate",) * scored_cached)
 
 
-def _scored(trained: Artefact, scored: Artefact, cached: tuple[str, ...]) -> Outcome:
-    seconds = {"train": trained.seconds, "evaluate": scored.seconds}
-    return Outcome("ok", seconds=seconds, cached=cached, facts={**trained.facts, **scored.facts})
+def _scored(scored: Artefact, cached: tuple[str, ...]) -> Outcome:
+    seconds = {"train": float(scored.facts["train_seconds"]), "evaluate": scored.seconds}
+    return Outcome("ok", seconds=seconds, cached=cached, facts=scored.facts)
 
 
 def _number(value: float) -> float | None:
@@ -223,20 +294,25 @@ class _Clock:
 
     def __init__(self, file: Path, progress: Progress) -> None:
         self.file, self.progress = file, progress
-        self.before = float(json.loads(file.read_text())) if file.exists() else 0.0
+        self.before = _noted_seconds(file)
         self.started = self.noted = time.monotonic()
 
     def __call__(self, done: int, total: int, note: str = "") -> None:
         self.progress(done, total, note)
         if time.monotonic() - self.noted > CLOCK_SECONDS:
             self.noted = time.monotonic()
-            torn = self.file.with_suffix(".part")
-            torn.write_text(json.dumps(self.seconds))
-            torn.replace(self.file)
+            write_durably(self.file, json.dumps(self.seconds).encode())
 
     @property
     def seconds(self) -> float:
         return self.before + time.monotonic() - self.started
+
+
+def _noted_seconds(file: Path) -> float:
+    try:
+        return float(json.loads(file.read_text()))
+    except (OSError, ValueError, TypeError):  # none yet, or torn: the time before a kill is then not counted
+        return 0.0
 
 
 def _outcome(phase: str, artefact: Artefact, cached: bool) -> Outcome:
@@ -247,7 +323,10 @@ def _outcome(phase: str, artefact: Artefact, cached: bool) -> Outcome:
 def _who(job: Job) -> str:
     if isinstance(job, CellJob):
         return f"model {job.model.name!r}"
-    return f"generator {(job if isinstance(job, FitJob) else job.fit).generator.name!r}"
+    if isinstance(job, ProbeJob | JudgeJob):
+        return "cvbench's fidelity"
+    fits = (job,) if isinstance(job, FitJob) else fits_of(job)
+    return "generator " + " + ".join(repr(fit.generator.name) for fit in fits)
 
 
 def _tail(error: BaseException) -> tuple[str, ...]:

@@ -13,15 +13,19 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from cvbench.durable import settle, telling_a_full_disk, write_durably
 from cvbench.errors import UserError
 
 FORMAT = 1  # of the cache's layout and manifests
+
+# What lies in the cache besides artefacts and may go once nobody has used it for long
+LOOSE = ("damaged", "decoded", "incoming", "replaced", "scratch")
 
 
 def content_key(kind: str, description: Mapping[str, Any]) -> str:
@@ -46,6 +50,21 @@ class Artefact:
     facts: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Holding:
+    """One thing that the cache holds: its bytes on disk and when it was last used (seconds since 1970).
+
+    ``kind``: sampler, synthetic, model, … for artefacts, or one of ``LOOSE``, or ``data``: fetched data sets.
+    ``step``: the claim that a process at work on it holds.
+    """
+
+    kind: str
+    step: str
+    folder: Path
+    size: int
+    used: float
+
+
 class Store:
     """The cache folder; raises :class:`UserError` when it cannot be used or is of another version."""
 
@@ -56,7 +75,7 @@ class Store:
         try:
             root.mkdir(parents=True, exist_ok=True)
             if not mark.exists():
-                _write_durably(mark, json.dumps({"format": FORMAT}).encode())
+                write_durably(mark, json.dumps({"format": FORMAT}).encode())
             if not os.access(root, os.W_OK):
                 raise PermissionError(errno.EACCES, "no permission to write there")
             found = json.loads(mark.read_text())["format"]
@@ -74,6 +93,7 @@ class Store:
                 where=str(mark),
                 hint="set CVBENCH_CACHE to another folder, or delete this one",
             )
+        self._sweep()
 
     def has(self, kind: str, key: str) -> bool:
         """Whether the artefact is there, by its manifest; its checksums are looked at on use."""
@@ -91,9 +111,11 @@ class Store:
                     if _checksum(place / name) != checksum:
                         raise ValueError(name)
                 self._verified.add(key)
+            with suppress(OSError):
+                os.utime(place / "manifest.json")  # when it was last used, for `cvbench cache`
             return Artefact(place, float(manifest["seconds"]), manifest["facts"])
         except (OSError, ValueError, KeyError, TypeError):
-            self.discard(kind, key, into="damaged")
+            self._set_aside(kind, key, "damaged")
             return None
 
     def make(
@@ -101,16 +123,16 @@ class Store:
     ) -> Artefact:
         """``write(folder)`` fills a temporary folder and returns the facts; then it becomes the artefact."""
         place = self._place(kind, key)
-        torn = self.root / "incoming" / f"{key}.{os.getpid()}"
+        torn = self.root / "incoming" / f"{kind}-{key}.{os.getpid()}"
         shutil.rmtree(torn, ignore_errors=True)
         torn.mkdir(parents=True)
         try:
             started = time.monotonic()
-            facts = dict(write(torn))
+            with telling_a_full_disk(self.root):
+                facts = dict(write(torn))
             seconds = float(facts.pop("seconds", time.monotonic() - started))
             files = {}
             for path in sorted(p for p in torn.rglob("*") if p.is_file()):
-                _sync(path)
                 files[path.relative_to(torn).as_posix()] = _checksum(path)
             manifest = {
                 "format": FORMAT,
@@ -122,34 +144,29 @@ class Store:
                 "facts": facts,
                 "written": datetime.now(UTC).isoformat(timespec="seconds"),
             }
-            _write_durably(torn / "manifest.json", json.dumps(manifest, indent=1).encode())
+            (torn / "manifest.json").write_text(json.dumps(manifest, indent=1))
             place.parent.mkdir(parents=True, exist_ok=True)
             if not place.exists():
-                torn.replace(place)
-                _sync(place.parent)
+                settle(torn, place)
         finally:
             shutil.rmtree(torn, ignore_errors=True)
         self._verified.add(key)
         return Artefact(place, seconds, facts)
 
-    def discard(self, kind: str, key: str, *, into: str = "replaced") -> None:
-        """Set the artefact aside (under ``into``), so that its step is done anew."""
-        place = self._place(kind, key)
-        self._verified.discard(key)
-        if place.exists():
-            aside = self.root / into / f"{kind}-{key}-{time.time_ns()}"
-            aside.parent.mkdir(exist_ok=True)
-            place.replace(aside)
+    def discard(self, kind: str, key: str) -> None:
+        """Set the artefact and what is left of unfinished attempts aside, so that its step is done anew."""
+        self._set_aside(kind, key, "replaced")
+        with self._if_free(f"{kind}-{key}") as free:
+            if free:
+                self.drop_scratch(f"{kind}-{key}")
 
     @contextmanager
     def claim(self, key: str) -> Iterator[Path]:
         """Hold the step against other processes; gives its scratch folder, which outlives a kill."""
         from filelock import FileLock
 
-        locks = self.root / "locks"
-        locks.mkdir(exist_ok=True)
         scratch = self.root / "scratch" / key
-        with FileLock(locks / f"{key}.lock"):
+        with FileLock(self._lock(key)):
             scratch.mkdir(parents=True, exist_ok=True)
             yield scratch
 
@@ -157,8 +174,70 @@ class Store:
         """Remove what a finished step no longer needs."""
         shutil.rmtree(self.root / "scratch" / key, ignore_errors=True)
 
+    def holdings(self) -> Iterator[Holding]:
+        """Everything in the cache that takes room, artefacts first."""
+        for manifest in sorted(self.root.glob("*/*/*/manifest.json")):
+            folder = manifest.parent
+            kind = folder.parent.parent.name
+            if kind not in LOOSE and self._place(kind, folder.name) == folder:
+                yield _held(kind, f"{kind}-{folder.name}", folder)
+        for kind in (*LOOSE, "data"):
+            for folder in sorted((self.root / kind).glob("*")):
+                yield _held(kind, folder.name.partition(".")[0], folder)
+
+    def remove(self, holding: Holding) -> bool:
+        """Delete it, unless a process is at work on it or used it since; says whether it is gone."""
+        with self._if_free(holding.step) as free:
+            if not free or _held(holding.kind, holding.step, holding.folder).used > holding.used:
+                return False
+            going = self.root / "replaced" / f"{holding.kind}-{holding.folder.name}-{time.time_ns()}"
+            going.parent.mkdir(exist_ok=True)
+            holding.folder.replace(going)  # at once: nobody finds half of it
+        shutil.rmtree(going)
+        return True
+
     def _place(self, kind: str, key: str) -> Path:
         return self.root / kind / key[:2] / key
+
+    def _lock(self, step: str) -> Path:
+        locks = self.root / "locks"
+        locks.mkdir(exist_ok=True)
+        return locks / f"{step}.lock"
+
+    @contextmanager
+    def _if_free(self, step: str) -> Iterator[bool]:
+        """Hold the step unless another process does; says which."""
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self._lock(step), timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
+
+    def _set_aside(self, kind: str, key: str, into: str) -> None:
+        place = self._place(kind, key)
+        self._verified.discard(key)
+        if place.exists():
+            aside = self.root / into / f"{kind}-{key}-{time.time_ns()}"
+            aside.parent.mkdir(exist_ok=True)
+            place.replace(aside)
+
+    def _sweep(self) -> None:
+        """Delete what killed processes were writing; the lock tells those of another machine from the dead."""
+        import psutil
+
+        for torn in (self.root / "incoming").glob("*"):
+            step, _, process = torn.name.rpartition(".")
+            if process.isdigit() and not psutil.pid_exists(int(process)):
+                with self._if_free(step) as free:
+                    if free:
+                        shutil.rmtree(torn, ignore_errors=True)
 
 
 def _checksum(path: Path) -> str:
@@ -166,18 +245,10 @@ def _checksum(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _write_durably(path: Path, content: bytes) -> None:
-    torn = path.with_name(f"{path.name}.{os.getpid()}.part")
-    with torn.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    torn.replace(path)
+def _held(kind: str, step: str, folder: Path) -> Holding:
+    size, used = 0, 0.0
+    for path in (folder, *folder.rglob("*")):
+        with suppress(FileNotFoundError):  # another process is at work there
+            facts = path.stat()
+            size, used = size + facts.st_size, max(used, facts.st_mtime)
+    return Holding(kind, step, folder, size, used)

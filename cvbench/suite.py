@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import reprlib
 from collections import Counter
@@ -20,11 +21,12 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import ErrorDetails
 
 from cvbench.contracts import Task
 from cvbench.errors import PluginError, UserError, near_names
 from cvbench.overrides import overridden
-from cvbench.plugins import load_plugin, load_task, make_options, one_line
+from cvbench.plugins import installed, load_plugin, load_task, make_options, one_line
 from cvbench.suite_names import builtin_suites, builtin_text
 from cvbench.yaml_source import KeyPath, Source, parse_yaml, read_yaml
 
@@ -121,12 +123,33 @@ class ModelEntry(_Entry):
     budget: BudgetEntry = BudgetEntry()
 
 
+MIX = "mix"  # the name of an entry that is made of other entries
+
+
 class GeneratorEntry(_Entry):
-    """A generator, with regimes and ratios of its own where it says so."""
+    """A generator, with regimes and ratios of its own where it says so, and what is done to its samples.
+
+    ``spread``: the latent's standard deviation, below 1 truncates. ``filter``: the least probability that a
+    classifier trained on the cell's real samples gives a sample's own class. ``refresh``: so many synthetic sets,
+    one after another, in the place of one. ``of``: for the name ``mix``, the entries whose samples make it up.
+    """
 
     budget: BudgetEntry = BudgetEntry()
     regimes: Annotated[tuple[GeneratorRegime, ...], Field(min_length=1), AfterValidator(_distinct)] | None = None
     ratios: Ratios | None = None
+    spread: Annotated[float, Field(gt=0, le=10)] = 1.0
+    filter: Annotated[float, Field(gt=0, lt=1)] | None = None
+    refresh: Annotated[int, Field(ge=1, le=100)] = 1
+    of: Annotated[tuple[Label, ...], Field(min_length=2), AfterValidator(_distinct)] | None = None
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> GeneratorEntry:
+        if (self.name == MIX) != (self.of is not None):
+            raise ValueError("`of` lists the generators of a `mix`, and a `mix` needs it")
+        given = self.model_fields_set & {"options", "budget", "spread", "filter"}
+        if self.of and given:
+            raise ValueError(f"a mix has no {sorted(given)[0]}: its generators have their own")
+        return self
 
 
 class RealShare(_Strict):
@@ -157,6 +180,7 @@ class Suite(_Strict):
     ) = None
     real_per_class: Annotated[tuple[Count, ...], Field(min_length=1), AfterValidator(_distinct)] | None = None
     budget: BudgetEntry = BudgetEntry()
+    fidelity: Literal["task", "random", "pixel", "inception", "none"] = "task"
     time_limit: Annotated[float, Field(gt=0)] | None = None
 
     @field_validator("seeds", mode="before")
@@ -197,6 +221,19 @@ class Suite(_Strict):
             raise ValueError("an empty grid: no generators and no regime `augment`, so nothing to compare")
         return self
 
+    @model_validator(mode="after")
+    def _mixes_what_is_there(self) -> Suite:
+        plain = {entry.label for entry in self.generators if not entry.of}
+        for entry in self.generators:
+            for label in entry.of or ():
+                if label not in plain:
+                    raise ValueError(f"the mix {entry.label!r} names {label!r}, which is no generator of this suite")
+        return self
+
+    def generator(self, label: str) -> GeneratorEntry:
+        """The entry of that label."""
+        return next(entry for entry in self.generators if entry.label == label)
+
     @property
     def real(self) -> tuple[RealShare, ...]:
         """The shares of real data, in the suite's order."""
@@ -235,16 +272,22 @@ def parse_suite(source: Source) -> Suite:
         suite = Suite.model_validate(_as_tuples(source.data))
     except ValidationError as error:
         raise _explained(error, source) from None
-    datasets = tuple(
-        _checked_dataset(entry, source, ("datasets", number), Path(source.name).parent)
-        for number, entry in enumerate(suite.datasets)
-    )
-    task = load_task(suite.task, where=source.where(("task",)))
-    for number, model in enumerate(suite.models):
-        _check_model(model, task, suite.task, source, ("models", number))
-    for number, generator in enumerate(suite.generators):
-        _check_generator(generator, task, suite.task, source, ("generators", number))
-    return suite.model_copy(update={"datasets": datasets})
+    mistakes: list[UserError] = []
+    datasets: list[DatasetEntry] = []
+    for number, entry in enumerate(suite.datasets):
+        with _gathering(mistakes):
+            datasets.append(_checked_dataset(entry, source, ("datasets", number), Path(source.name).parent))
+    with _gathering(mistakes):
+        task = load_task(suite.task, where=source.where(("task",)))
+        for number, model in enumerate(suite.models):
+            with _gathering(mistakes):
+                _check_model(model, task, suite.task, source, ("models", number))
+        for number, generator in enumerate(suite.generators):
+            with _gathering(mistakes):
+                _check_generator(generator, task, suite.task, source, ("generators", number))
+    if mistakes:
+        raise _all_in_one(mistakes)
+    return suite.model_copy(update={"datasets": tuple(datasets)})
 
 
 def dataset_entry(name: str) -> DatasetEntry:
@@ -288,6 +331,8 @@ def _as_tuples(value: Any) -> Any:
 # ----------------------------------------------------------------------------------- explaining
 
 
+MOST_MISTAKES = 20  # told at once
+
 IN_THE_USERS_WORDS = {
     "tuple_type": "must be a list",
     "too_short": "must have at least one entry",
@@ -301,8 +346,36 @@ IN_THE_USERS_WORDS = {
 
 
 def _explained(error: ValidationError, source: Source, root: type[BaseModel] | None = None) -> UserError:
-    # a misspelt key is also a missing one: say the misspelling
-    first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+    """All that is wrong, the misspelt keys first, and nothing twice.
+
+    A misspelt key is also a missing one, and a list without its wrong entries is also too short.
+    """
+    faults = sorted(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
+    unknown = [fault["loc"] for fault in faults if fault["type"] == "extra_forbidden"]
+
+    def follows(fault: ErrorDetails) -> bool:
+        path = fault["loc"]
+        if fault["type"] == "missing":
+            there = [str(other[-1]) for other in unknown if other[:-1] == path[:-1]]
+            return bool(difflib.get_close_matches(str(path[-1]), there))
+        inside = [other for other in faults if other["loc"][: len(path)] == path and len(other["loc"]) > len(path)]
+        return fault["type"] == "too_short" and bool(inside)
+
+    return _all_in_one([_explained_alone(fault, source, root) for fault in faults if not follows(fault)])
+
+
+def _all_in_one(mistakes: Sequence[UserError]) -> UserError:
+    """The first mistake with the others as its notes: the command line gives each its line."""
+    lines = [line for mistake in mistakes for line in (str(mistake), *getattr(mistake, "__notes__", ()))]
+    first = type(mistakes[0])(mistakes[0].what, where=mistakes[0].where, hint=mistakes[0].hint)
+    for line in lines[1:MOST_MISTAKES]:
+        first.add_note(line)
+    if len(lines) > MOST_MISTAKES:
+        first.add_note(f"and {len(lines) - MOST_MISTAKES} more")
+    return first
+
+
+def _explained_alone(first: ErrorDetails, source: Source, root: type[BaseModel] | None) -> UserError:
     path: KeyPath = tuple(part for part in first["loc"])
     if first["type"] == "extra_forbidden":
         hint = near_names(str(path[-1]), _fields_at(path[:-1], root or Suite))
@@ -313,13 +386,16 @@ def _explained(error: ValidationError, source: Source, root: type[BaseModel] | N
         return UserError(first["msg"].removeprefix("Value error, "), where=source.where(path))
     words = first["msg"].replace("Input should", "must").replace("String should", "must")
     words = IN_THE_USERS_WORDS.get(first["type"], words)
+    if path == ("seeds",) and first["type"] == "tuple_type":
+        words = "must be a number of seeds or a list of them"
     if first["type"] == "model_type" and isinstance(path[-1], int):
         words = "must be a name, or a mapping with a name"
     if first["type"] != "too_short":
         words += f", not {'nothing' if first['input'] is None else reprlib.repr(first['input'])}"
     if isinstance(first["input"], bool):
         words += " (YAML reads yes, no, on and off as true and false: quote the word)"
-    return UserError(words, where=source.where(path))
+    single = first["type"] == "tuple_type" and isinstance(first["input"], int | float) and path != ("seeds",)
+    return UserError(words, where=source.where(path), hint=f"write [{first['input']}]" if single else "")
 
 
 def _fields_at(path: KeyPath, root: type[BaseModel]) -> list[str]:
@@ -340,6 +416,8 @@ def _checked_dataset(entry: DatasetEntry, source: Source, path: KeyPath, base: P
     """The entry with its folder found from ``base``, where the suite's file stands."""
     where = source.where(path)
     if not entry.is_path:
+        if entry.reader not in installed("readers") and (base / entry.name).is_dir():
+            raise UserError(f"unknown reader {entry.name!r}", where=where, hint=f"for the folder write ./{entry.name}")
         reader = load_plugin("readers", entry.reader, where=where)
         if entry.argument and "dataset" not in getattr(reader.Options, "__dataclass_fields__", {}):
             raise UserError(f"the reader {entry.reader!r} takes no name after a colon", where=where)
@@ -365,6 +443,8 @@ def _check_model(model: ModelEntry, task: Task, task_name: str, source: Source, 
 
 
 def _check_generator(generator: GeneratorEntry, task: Task, task_name: str, source: Source, path: KeyPath) -> None:
+    if generator.of:
+        return
     plugin = load_plugin("generators", generator.name, where=source.where(path))
     with _blaming(f"generator {generator.name!r}", source.where(path)):
         makes, needs = sorted(plugin.kinds), task.kind
@@ -377,15 +457,33 @@ def _check_generator(generator: GeneratorEntry, task: Task, task_name: str, sour
 
 
 def _check_options(name: str, cls: type, given: Mapping[str, Any], source: Source, path: KeyPath) -> None:
+    mistakes: list[UserError] = []
+    left = dict(given)
+    while True:
+        try:
+            make_options(cls, left)
+            break
+        except UserError as error:
+            named = next((key for key in left if f"option {key!r}" in error.what), None)
+            place = (*path, "options", named) if named else (*path, "options")
+            mistakes.append(UserError(error.what, where=source.where(place), hint=error.hint))
+            if named is None:
+                break
+            left.pop(named)
+        except Exception as error:  # a stranger's options may be anything
+            what = f"the options of {name!r} cannot be used: {type(error).__name__}: {one_line(error)}"
+            raise PluginError(what, where=source.where(path)) from error
+    if mistakes:
+        raise _all_in_one(mistakes)
+
+
+@contextmanager
+def _gathering(mistakes: list[UserError]) -> Iterator[None]:
+    """Go on after a mistake: one look at a suite tells them all."""
     try:
-        make_options(cls, given)
+        yield
     except UserError as error:
-        named = next((key for key in given if f"option {key!r}" in error.what), None)
-        place = (*path, "options", named) if named else (*path, "options")
-        raise UserError(error.what, where=source.where(place), hint=error.hint) from None
-    except Exception as error:  # a stranger's options may be anything
-        what = f"the options of {name!r} cannot be used: {type(error).__name__}: {one_line(error)}"
-        raise PluginError(what, where=source.where(path)) from error
+        mistakes.append(error)
 
 
 @contextmanager

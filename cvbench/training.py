@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import copy
 import math
-import os
+import pickle
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from cvbench.contracts import Precision, Progress
+from cvbench.durable import replacing
 from cvbench.errors import TrainingDiverged
 from cvbench.samples import UInt8Array
 from cvbench.seeds import derive_seed
@@ -269,20 +270,19 @@ def _stop_if_not_finite(losses: Mapping[str, Tensor], step: int, steps: int) -> 
 
 def _save_checkpoint(folder: Path, state: Mapping[str, Stateful], done: int, curves: Curves) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    torn = folder / "checkpoint.part"
-    with torn.open("wb") as file:
-        parts = {name: part.state_dict() for name, part in state.items()}
+    parts = {name: part.state_dict() for name, part in state.items()}
+    with replacing(folder / "checkpoint.pt") as file:
         torch.save({"done": done, "state": parts, "curves": curves}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    torn.replace(folder / "checkpoint.pt")
 
 
 def _continue_from(folder: Path, state: Mapping[str, Stateful]) -> tuple[int, Curves]:
     path = folder / "checkpoint.pt"
     if not path.exists():
         return 0, {}
-    checkpoint = torch.load(path, weights_only=True, map_location="cpu")
+    try:
+        checkpoint = torch.load(path, weights_only=True, map_location="cpu")
+    except (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError):
+        return 0, {}  # a damaged one would fail every retry: the training starts again instead
     for name, part in state.items():
         part.load_state_dict(checkpoint["state"][name])
     return int(checkpoint["done"]), checkpoint.get("curves", {})

@@ -11,17 +11,20 @@ from cvbench.errors import CvbenchError
 
 def main() -> None:
     """Run the command line: a user's mistake is one line on stderr and exit code 2, never a traceback."""
-    from cvbench.cli import data, generate, listing, plugin_author, report, run  # noqa: F401  (each adds its commands)
+    # each adds its commands
+    from cvbench.cli import cache, data, generate, listing, plugin_author, quality, report, run  # noqa: F401
 
     try:
         app()
     except CvbenchError as error:
         fail(str(error))
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EACCES, errno.EPERM, errno.EROFS, errno.EDQUOT):
+        another_place = error.errno in (errno.ENOSPC, errno.EACCES, errno.EPERM, errno.EROFS, errno.EDQUOT)
+        if not another_place and error.filename is None:
             raise
-        where = f"{error.filename}: " if error.filename else ""
-        fail(f"{where}{error.strerror}. Make room or choose another folder; the same command continues")
+        where = f"{error.filename}: " if error.filename is not None else ""
+        hint = ". Make room or choose another folder; the same command continues" if another_place else ""
+        fail(f"{where}{error.strerror}{hint}")
 
 
 def fail(message: str) -> None:

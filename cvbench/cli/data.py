@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cvbench.cli.app import app
-from cvbench.cli.console import err, out
+from cvbench.cli.console import count, err, out
 
 if TYPE_CHECKING:
-    from cvbench.contracts import Splits
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from cvbench.contracts import Finding, Reader, Splits
+    from cvbench.readers.items import Item
+
+SPLITS = ("train", "val", "test")
 
 
 class CheckFormat(StrEnum):
@@ -26,120 +32,146 @@ class CheckFormat(StrEnum):
 
 @app.command("check-data", rich_help_panel="Data")
 def check_data(
-    path: Annotated[Path, typer.Argument(help="A folder of data in any format that a reader knows.")],
-    reader: Annotated[str, typer.Option(help="A reader's name [default: recognised].")] = "",
+    data: Annotated[
+        str, typer.Argument(metavar="DATA", help="A folder in any format that a reader knows, or a reader's name.")
+    ],
+    reader: Annotated[str, typer.Option(help="A reader's name.", show_default="recognised")] = "",
     size: Annotated[int | None, typer.Option(help="Check as if resized to size × size.")] = None,
     format: Annotated[CheckFormat, typer.Option(help="For people, or for scripts.")] = CheckFormat.table,
 ) -> None:
-    """Tell what a folder holds and everything that is wrong with it. Exit code 2 when something is."""
-    from cvbench.errors import DataError
-    from cvbench.plugins import make_plugin
-    from cvbench.readers import checked, recognise
+    """Tell what data holds and everything that is wrong with it. Exit code 2 when something is."""
+    from dataclasses import asdict
 
-    name = reader or recognise(path)
-    plugin = make_plugin("readers", name, {} if size is None else {"size": size})
+    from cvbench.plugins import make_plugin
+
+    name, argument, root = located(data, reader)
+    options = {"dataset": argument} if argument else {}
+    plugin = make_plugin("readers", name, options if size is None else options | {"size": size})
     with err.status("looking at every item"):
-        findings = [vars_of(finding) for finding in plugin.check(path)]
-        splits: Splits | None = None
-        if not any(finding["level"] == "problem" for finding in findings):
-            try:
-                splits = checked(plugin.open(path))
-                findings += [{"level": "problem", "where": str(path), "what": w, "hint": ""} for w in refusals(splits)]
-                findings += [{"level": "note", "where": str(path), "what": w, "hint": ""} for w in remarks(splits)]
-            except DataError as error:
-                findings.append({"level": "problem", "where": error.where, "what": error.what, "hint": error.hint})
-    bad = sum(finding["level"] == "problem" for finding in findings)
+        findings, items, splits = looked_at(plugin, root, data)
+    by_split = counts(items, splits)
+    bad = sum(finding.level == "problem" for finding in findings)
     if format is CheckFormat.json:
-        facts = {"reader": name, "splits": counts(splits) if splits else None, "findings": findings}
+        facts = {"reader": name, "splits": by_split or None, "findings": [asdict(finding) for finding in findings]}
         print(json.dumps(facts, indent=1))
     else:
-        _print(path, name, splits, findings, bad)
+        _print(data, name, splits, by_split, findings, bad)
     sys.exit(2 if bad else 0)
 
 
-def vars_of(finding: Any) -> dict[str, str]:
-    """A finding as plain data."""
-    return {"level": finding.level, "where": finding.where, "what": finding.what, "hint": finding.hint}
+def located(data: str, reader: str) -> tuple[str, str, Path | None]:
+    """The reader's name, what follows its colon, and the folder; None where a reader knows its own."""
+    from cvbench.errors import DataError, near_names
+    from cvbench.plugins import installed
+    from cvbench.readers import recognise
+
+    path = Path(data)
+    if reader:
+        return reader, "", path
+    if path.exists():
+        return recognise(path), "", path
+    name, _, argument = data.partition(":")
+    if name in (known := installed("readers")):
+        return name, argument, None
+    hint = "" if "/" in data else f"nor a reader of this name: {near_names(name, known)}"
+    raise DataError("there is no such folder", where=data, hint=hint)
 
 
-def counts(splits: Splits) -> dict[str, dict[str, int]]:
-    """Split → class → number of pictures."""
-    parts = {"train": splits.train, "val": splits.val, "test": splits.test}
+def looked_at(plugin: Reader, root: Path | None, where: str) -> tuple[list[Finding], list[Item], Splits | None]:
+    """What a reader finds, every picture that it can read, and the splits where nothing keeps them from opening."""
+    from cvbench.contracts import Finding
+    from cvbench.errors import DataError
+    from cvbench.readers import checked
+    from cvbench.readers.items import Itemised, items_of, repeats
+
+    findings: list[Finding] = []
+    items: list[Item] = []
+    splits: Splits | None = None
+    if isinstance(plugin, Itemised) and root is not None:
+        findings, items = plugin.inspect(root)
+    elif root is not None:
+        findings = list(plugin.check(root))
+    if not any(finding.level == "problem" for finding in findings):
+        try:
+            splits = checked(plugin.open(root))
+            findings += [Finding("problem", where, words) for words in refusals(splits)]
+        except DataError as error:
+            findings.append(Finding("problem", error.where, error.what, error.hint))
+    if splits is not None and not items:
+        items = items_of(splits)
+    findings += repeats(items, where)
+    findings += [Finding("note", where, words) for words in remarks(counts(items, splits).get("train", {}))]
+    return sorted(findings, key=lambda finding: finding.level == "note"), items, splits
+
+
+def counts(items: Sequence[Item], splits: Splits | None) -> dict[str, dict[str, int]]:
+    """Split → class → number of pictures that can be read."""
+    seen = Counter((item.split, item.label) for item in items)
+    classes = splits.train.spec.classes if splits else sorted({item.label for item in items})
     return {
-        split: dict(zip(data.spec.classes, map(int, _bincount(data)), strict=True))
-        for split, data in parts.items()
-        if data is not None
+        split: {name: seen[split, name] for name in classes}
+        for split in SPLITS
+        if any(item.split == split for item in items)
     }
 
 
-def _bincount(data: Any) -> Any:
-    import numpy as np
-
-    return np.bincount(data.strata(), minlength=len(data.spec.classes))
-
-
-def refusals(splits: Splits) -> list[str]:
+def refusals(splits: Splits) -> Iterator[str]:
     """Why tasks for this kind of annotation cannot use the data."""
     from cvbench.errors import DataError
     from cvbench.plugins import listings, load_task
 
-    words = []
     for listing in listings("tasks"):
         if listing.plugin is None or getattr(listing.plugin, "kind", None) != splits.train.spec.kind:
             continue
         try:
             load_task(listing.name).check_splits(splits)
         except DataError as error:
-            words.append(f"{listing.name} cannot use it: {error.what}")
-    return words
+            yield f"{listing.name} cannot use it: {error.what}"
 
 
-def remarks(splits: Splits) -> list[str]:
-    """What is allowed and yet worth knowing: duplicates across splits, contradictory labels, imbalance."""
-    words = []
-    train, test = splits.train.item_hashes(), splits.test.item_hashes()
-    shared = len(set(train) & set(test))
-    if shared:
-        words.append(f"{shared} distinct test pictures are also training pictures")
-    labels: dict[str, set[int]] = {}
-    for digest, label in zip(train, splits.train.strata(), strict=True):
-        labels.setdefault(digest, set()).add(int(label))
-    if len(labels) < len(train):
-        words.append(f"{len(train) - len(labels)} training pictures are there more than once")
-    contradictory = sum(len(found) > 1 for found in labels.values())
-    if contradictory:
-        words.append(f"{contradictory} training pictures are there under different classes")
-    per_class = _bincount(splits.train)
-    if per_class.min() == 0:
-        empty = splits.train.spec.classes[int(per_class.argmin())]
-        words.append(f"class {empty!r} has no training picture")
-    elif per_class.max() > 10 * per_class.min():
-        words.append(f"unbalanced: {per_class.min()} to {per_class.max()} training pictures per class")
-    return words
+def remarks(per_class: Mapping[str, int]) -> Iterator[str]:
+    """What is allowed of the training pictures' numbers and yet worth knowing."""
+    if not per_class:
+        return
+    least, most = min(per_class.values()), max(per_class.values())
+    if least == 0:
+        yield f"class {min(per_class, key=lambda name: per_class[name])!r} has no training picture"
+    elif most > 10 * least:
+        yield f"unbalanced: {least:,} to {most:,} training pictures per class"
 
 
-def _print(path: Path, reader: str, splits: Splits | None, findings: list[dict[str, str]], bad: int) -> None:
+def _print(
+    data: str,
+    reader: str,
+    splits: Splits | None,
+    by_split: Mapping[str, Mapping[str, int]],
+    findings: Sequence[Finding],
+    bad: int,
+) -> None:
     from rich.table import Table
 
-    out.print(f"[bold]{_shown(str(path))}[/bold] read as {reader}", soft_wrap=True)
-    if splits is not None:
-        spec = splits.train.spec
-        kind = "grey" if spec.channels == 1 else "RGB"
-        out.print(f"{spec.height}×{spec.width} {kind} pictures of {len(spec.classes)} classes")
+    out.print(f"[bold]{_shown(data)}[/bold] read as {reader}", soft_wrap=True)
+    if by_split:
+        classes = next(iter(by_split.values()))
+        of = f"pictures of {count(len(classes), 'class', 'classes')}"
+        if splits is not None:
+            spec = splits.train.spec
+            out.print(f"{spec.height}×{spec.width} {'grey' if spec.channels == 1 else 'RGB'} {of}")
+        else:
+            out.print(f"{of}, those that can be read")
         table = Table(box=None, pad_edge=False, padding=(0, 2))
-        by_split = counts(splits)
         table.add_column("class")
         for split in by_split:
             table.add_column(split, justify="right")
-        for name in spec.classes:
+        for name in classes:
             table.add_row(_shown(name), *(f"{by[name]:,}" for by in by_split.values()))
         table.add_row("[bold]all", *(f"[bold]{sum(by.values()):,}" for by in by_split.values()))
         out.print(table)
     for finding in findings:
-        mark = "[red]✗[/red]" if finding["level"] == "problem" else "[yellow]•[/yellow]"
-        hint = f". {finding['hint']}" if finding["hint"] else ""
-        out.print(f"{mark} {_shown(finding['where'])}: {_shown(finding['what'] + hint)}", soft_wrap=True)
-    out.print(f"[red]{bad} problem{'s' * (bad > 1)}[/red]" if bad else "[green]nothing wrong[/green]")
+        mark = "[red]✗[/red]" if finding.level == "problem" else "[yellow]•[/yellow]"
+        hint = f". {finding.hint}" if finding.hint else ""
+        out.print(f"{mark} {_shown(finding.where)}: {_shown(finding.what + hint)}", soft_wrap=True)
+    out.print(f"[red]{count(bad, 'problem')}[/red]" if bad else "[green]nothing wrong[/green]")
 
 
 def _shown(text: str) -> str:

@@ -32,8 +32,9 @@ def generate(
     from cvbench.devices import share_out
     from cvbench.generate import request_samples, sample_set
     from cvbench.store import Store, default_cache
-    from cvbench.writers import write_image_folder
+    from cvbench.writers import refuse_folder, write_image_folder
 
+    refuse_folder(out_folder)
     workers = share_out(device.value, 1, None)
     request = request_samples(
         generator,

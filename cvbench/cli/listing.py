@@ -12,19 +12,12 @@ import typer
 
 from cvbench.cli.app import app
 from cvbench.cli.console import out
+from cvbench.errors import UserError, near_names
 
 if TYPE_CHECKING:
     from cvbench.plugins import Kind
 
-
-class What(StrEnum):
-    """What can be listed."""
-
-    tasks = "tasks"
-    models = "models"
-    generators = "generators"
-    readers = "readers"
-    suites = "suites"
+KINDS = ("tasks", "models", "generators", "readers", "suites")
 
 
 class ListFormat(StrEnum):
@@ -36,27 +29,42 @@ class ListFormat(StrEnum):
 
 @app.command("list", rich_help_panel="Plugins")
 def list_(
-    what: Annotated[What | None, typer.Argument(help="Only this kind.")] = None,
+    what: Annotated[
+        str | None,
+        typer.Argument(metavar="[KIND|NAME]", help="tasks, models, generators, readers, suites; or one by its name."),
+    ] = None,
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One of that kind only.")] = None,
     format: Annotated[ListFormat, typer.Option(help="For people, or for scripts.")] = ListFormat.table,
 ) -> None:
-    """List tasks, models, generators, readers and suites, with licences and what is wrong with broken ones."""
-    kinds = [what] if what else list(What)
-    rows = {kind.value: list(_rows(kind)) for kind in kinds}
+    """List what is installed, with licences and what is wrong with broken ones. With a NAME: all of its options."""
+    from cvbench.cli.plugin_page import of_name, print_page
+
+    kind = next((kind for kind in KINDS if what in (kind, kind.removesuffix("s"))), None)
+    if name and not kind:
+        raise UserError(f"unknown kind {what!r}", hint=near_names(str(what), KINDS))
+    rows = {one: _rows(one) for one in ([kind] if kind else KINDS)}
+    wanted = name if kind else what
+    if wanted:
+        rows = of_name(wanted, rows)
     if format is ListFormat.json:
         print(json.dumps(rows, indent=1))
         return
     for kind, found in rows.items():
-        _print(kind, _families(found) if kind == "models" else found)
+        if wanted:
+            for row in found:
+                print_page(kind, row)
+        else:
+            _print(kind, _families(found) if kind == "models" else found)
 
 
-def _rows(kind: What) -> list[dict[str, str]]:
+def _rows(kind: str) -> list[dict[str, Any]]:
     from cvbench.plugins import listings
 
-    if kind is What.suites:
+    if kind == "suites":
         from cvbench.suite_names import builtin_suites
 
         return [{"name": name, "summary": summary} for name, summary in builtin_suites().items()]
-    if kind is What.models:
+    if kind == "models":
         return [row for listing in listings("tasks") for row in _models(listing)]
     return [
         {
@@ -66,11 +74,11 @@ def _rows(kind: What) -> list[dict[str, str]]:
             "from": listing.distribution,
             "status": f"unavailable: {listing.problem}" if listing.problem else "ok",
         }
-        for listing in listings(cast("Kind", kind.value))
+        for listing in listings(cast("Kind", kind))
     ]
 
 
-def _models(listing: Any) -> list[dict[str, str]]:
+def _models(listing: Any) -> list[dict[str, Any]]:
     from cvbench.plugins import one_line
 
     if listing.plugin is None:
@@ -85,10 +93,10 @@ def _models(listing: Any) -> list[dict[str, str]]:
         return [{"name": "?", "summary": reason, "licence": "", "task": listing.name}]
 
 
-def _families(models: list[dict[str, str]]) -> list[dict[str, str]]:
+def _families(models: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Models of one task and summary in one row per family, so that eighty names stay readable."""
 
-    def family(row: dict[str, str]) -> tuple[str, str]:
+    def family(row: dict[str, Any]) -> tuple[str, str]:
         return row["task"], re.split(r"[\d_]", row["name"].replace("wide_", "").replace("resnext", "resnet"))[0]
 
     rows = []
@@ -98,7 +106,7 @@ def _families(models: list[dict[str, str]]) -> list[dict[str, str]]:
     return sorted(rows, key=lambda row: (row["task"], row["licence"] != "Apache-2.0"))
 
 
-def _print(kind: str, rows: list[dict[str, str]]) -> None:
+def _print(kind: str, rows: list[dict[str, Any]]) -> None:
     from rich import box
     from rich.table import Table
     from rich.text import Text

@@ -33,6 +33,7 @@ def report(
 ) -> None:
     """Print what a run says: differences with intervals, verdicts, costs, failures."""
     from cvbench.comparison import compare
+    from cvbench.durable import write_durably
     from cvbench.report import as_text
     from cvbench.report.table import print_tables
     from cvbench.run_folder import open_run
@@ -52,7 +53,5 @@ def report(
         recorder = Console(record=True, width=140, file=open(os.devnull, "w"))  # noqa: SIM115, PTH123
         print_tables(comparison, recorder)
         text = recorder.export_text()
-    torn = out_file.with_name(f"{out_file.name}.{os.getpid()}.part")
-    torn.write_text(text, encoding="utf-8")
-    torn.replace(out_file)
+    write_durably(out_file, text.encode())
     err.print(f"written to {out_file}", markup=False, soft_wrap=True)

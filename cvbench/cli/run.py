@@ -14,8 +14,12 @@ from cvbench.cli.app import app
 from cvbench.cli.console import err, out
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cvbench.jobs import Job
     from cvbench.plan import Plan
     from cvbench.run import Todo
+    from cvbench.run_folder import RunFolder
     from cvbench.store import Store
 
 
@@ -41,12 +45,12 @@ SetOption = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Change the suite, e.g. seeds=3 or budget.steps=200."),
 ]
 DeviceOption = Annotated[DeviceChoice, typer.Option(help="auto takes the GPUs that torch sees, else the CPU.")]
-JobsOption = Annotated[int | None, typer.Option(help="Worker processes [default: one per GPU, or per core].")]
-ThreadsOption = Annotated[int | None, typer.Option(help="Threads per worker [default: cores shared out].")]
+JobsOption = Annotated[int | None, typer.Option(help="Worker processes.", show_default="one per GPU, or per core")]
+ThreadsOption = Annotated[int | None, typer.Option(help="Threads per worker.", show_default="cores shared out")]
 ProcessesOption = Annotated[
     int, typer.Option("--processes-per-cell", help="Share each cell's training among so many (torchrun).")
 ]
-OutOption = Annotated[Path | None, typer.Option("--out", help="The run's folder [default: runs/NAME].")]
+OutOption = Annotated[Path | None, typer.Option("--out", help="The run's folder.", show_default="runs/NAME")]
 
 
 @app.command(rich_help_panel="Run")
@@ -56,21 +60,41 @@ def plan(
     out_folder: OutOption = None,
     device: DeviceOption = DeviceChoice.auto,
     jobs: JobsOption = None,
+    processes: ProcessesOption = 1,
 ) -> None:
     """Print a suite's cells and shared steps, what is already done, and how long the rest may take."""
     from cvbench.devices import share_out
-    from cvbench.ledger import Ledger
     from cvbench.plan import make_plan
     from cvbench.run import todo
+    from cvbench.run_folder import joined
     from cvbench.store import Store, default_cache
     from cvbench.suite import load_suite
 
     loaded = load_suite(suite, set_ or [])
-    workers = share_out(device.value, jobs, None)
-    made = make_plan(loaded, device=workers.device)
+    workers = share_out(device.value, jobs, None, processes)
+    made = make_plan(loaded, device=workers.device, processes=workers.processes)
     store = Store(default_cache())
-    folder = out_folder or Path("runs") / loaded.name
-    _print_plan(made, todo(made, Ledger(folder), store), store, workers.jobs, folder)
+    folder = _run_folder(made, out_folder, workers.threads)
+    joined(folder)  # refuses what `run` would refuse
+    _print_plan(made, todo(made, folder.ledger, store), store, workers.jobs, folder.path)
+
+
+def _run_folder(made: Plan, out: Path | None, threads: int) -> RunFolder:
+    from cvbench.run_folder import RunFolder
+
+    suite, cells = made.suite, {cell.id: cell.coordinates for cell in made.cells}
+    path = out or Path("runs") / suite.name
+    return RunFolder(path, suite.name, suite.canonical(), made.task.metrics, cells, made.datasets, threads)
+
+
+# phase → what the plan's table calls it
+_STEPS = {
+    "fit": "fit a generator",
+    "probe": "train a probe",
+    "sample": "sample",
+    "train": "train and evaluate",
+    "judge": "judge the samples",
+}
 
 
 def _print_plan(made: Plan, work: Todo, store: Store, workers: int, folder: Path) -> None:
@@ -79,7 +103,7 @@ def _print_plan(made: Plan, work: Todo, store: Store, workers: int, folder: Path
 
     from cvbench.cli.progress import clock
     from cvbench.estimates import Timings
-    from cvbench.jobs import CellJob, FitJob, SampleJob
+    from cvbench.jobs import CellJob, first_phase
     from cvbench.plan import is_cached
 
     suite = made.suite
@@ -95,15 +119,22 @@ def _print_plan(made: Plan, work: Todo, store: Store, workers: int, folder: Path
     table = Table(box=None, pad_edge=False, padding=(0, 2))
     for column in ("step", "in all", "in the cache", "to do"):
         table.add_column(column, justify="left" if column == "step" else "right")
-    for kind, words in ((FitJob, "fit a generator"), (SampleJob, "sample"), (CellJob, "train and evaluate")):
-        of_kind = [job for job in jobs if isinstance(job, kind)]
+    for kind, words in _STEPS.items():
+        of_kind = [job for job in jobs if first_phase(job) == kind]
+        if not of_kind:
+            continue
         todo_keys = {job.key for job in work.jobs}
         cached = sum(is_cached(job, store) for job in of_kind)
         left = sum(job.key in todo_keys and not is_cached(job, store) for job in of_kind)
         table.add_row(words, str(len(of_kind)), str(cached), str(left))
     out.print(table)
+    out.print(f"budgets: {'; '.join(_budgets(jobs))}", soft_wrap=True)
+    if len(suite.seeds) < 3:
+        out.print("seeds: fewer than 3 give no verdict worth having; 5 or more are better")
     cells = len(made.cells)
-    shared = sum(1 for cell in made.cells if cell.job.synthetic) - sum(isinstance(j, SampleJob) for j in jobs)
+    sets = [cell.job.synthetic for cell in made.cells if isinstance(cell.job, CellJob) and not cell.skip]
+    trained_on = [made_of.key for made_of in sets if made_of]
+    shared = len(trained_on) - len(set(trained_on))
     skipped = sum(bool(cell.skip) for cell in made.cells)
     out.print(
         f"{cells} cells"
@@ -119,6 +150,18 @@ def _print_plan(made: Plan, work: Todo, store: Store, workers: int, folder: Path
     else:
         more = f", and {unknown} steps of sorts never run here" if unknown else ""
         out.print(f"time: about {clock(seconds / workers)} with {workers} workers{more}", soft_wrap=True)
+
+
+def _budgets(jobs: Sequence[Job]) -> list[str]:
+    """``flow 3,000 × 64 a fit``: optimizer steps and batch size of all that trains, each once."""
+    from cvbench.jobs import CellJob, FitJob
+
+    told: dict[str, None] = {}
+    for job in jobs:
+        if isinstance(job, CellJob | FitJob) and job.budget:
+            name, each = (job.generator.name, " a fit") if isinstance(job, FitJob) else (job.model.name, " a cell")
+            told[f"{name} {job.budget.steps:,} × {job.budget.batch_size}{each}"] = None
+    return sorted(told)
 
 
 @app.command(rich_help_panel="Run")
@@ -142,7 +185,7 @@ def run(
     from cvbench.plan import make_plan
     from cvbench.report.table import print_tables
     from cvbench.run import FAILED, run, todo
-    from cvbench.run_folder import RunFolder, joined
+    from cvbench.run_folder import joined
     from cvbench.store import Store, default_cache
     from cvbench.suite import load_suite
 
@@ -151,9 +194,7 @@ def run(
     store = Store(default_cache())
     with err.status("opening the data"):
         made = make_plan(loaded, device=workers.device, processes=workers.processes)
-    path = out_folder or Path("runs") / loaded.name
-    cells = {cell.id: cell.coordinates for cell in made.cells}
-    planned = RunFolder(path, loaded.name, loaded.canonical(), made.task.metrics, cells, made.datasets, workers.threads)
+    planned = _run_folder(made, out_folder, workers.threads)
     joined(planned)  # says what is wrong before a folder is made
     with planned.held():
         folder = joined(planned)
@@ -186,20 +227,33 @@ def run(
 def status(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, such as runs/quickstart.")],
 ) -> None:
-    """Tell how far a run is, and why cells failed or were skipped."""
+    """Tell how far a run is, what it is at, and why cells failed or were skipped."""
     from rich.markup import escape
 
+    from cvbench.cli.progress import at_work
+    from cvbench.run import FAILED
     from cvbench.run_folder import open_run
 
     folder = open_run(run)
     records = folder.ledger.read()
     counts = folder.tally()
-    state = "running" if folder.is_held() else "not running"
-    if counts["missing"] and state == "not running":
-        state += "; the same `cvbench run` command continues it"
+    cells = len(folder.cells)
+    now = at_work(run) if (running := folder.is_held()) else {}
+    far = f"{cells - counts['missing']} of {cells} cells done"
+    failed = sum(counts[name] for name in FAILED)
+    if running:
+        state = ", ".join(word for word in (f"running, {far}", now.get("left", "")) if word)
+    elif counts["missing"]:
+        state = f"not running, {far}; the same `cvbench run` command continues it"
+    else:
+        again = f"; the same `cvbench run` command tries the {failed} that failed again" if failed else ""
+        state = f"finished, {far}{again}"
     out.print(f"[bold]{escape(folder.name)}[/bold] in {escape(str(run))}: {state}", soft_wrap=True)
     for name, count in counts.most_common():
         out.print(f"{count:>6} {name}")
+    for job in now.get("at_work", ()):
+        steps = f": {job['done']:,} of {job['total']:,}" if job["total"] else ": starting"
+        out.print(f"  now: {escape(job['title'] + steps)}", soft_wrap=True)
     for cell, place in folder.cells.items():
         record = records.get(cell)
         if record is not None and record.status != "ok":
@@ -207,3 +261,6 @@ def status(
             if record.status == "failed":
                 for line in record.tail[-3:]:
                     out.print(f"    {escape(line)}", style="dim", soft_wrap=True)
+    if cells > counts["missing"]:
+        so_far = " so far" if counts["missing"] else ""
+        out.print(f"`cvbench report {escape(str(run))}` prints what it says{so_far}", soft_wrap=True)

@@ -18,10 +18,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from cvbench.executors.worker import serve
-from cvbench.jobs import Job, first_phase, needs
+from cvbench.jobs import CellJob, Job, first_phase, needs
 from cvbench.steps import Outcome
+from cvbench.store import Store
 
 SETTLE_SECONDS = 5.0  # how long a worker that was told to leave may take
+START_SECONDS = 60.0  # how long a new worker may take to import torch: its first job's time limit runs after that
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class _Worker:
     connection: Connection
     job: Job | None = None
     deadline: float = float("inf")
+    heard: bool = False  # whether it has said a word yet
 
 
 @dataclass
@@ -73,8 +76,7 @@ class _Queue:
 
     def next_ready(self) -> Job | None:
         for job in self.waiting:
-            source = needs(job)
-            if source is None or self.ends.get(source.key, _PENDING).status == "ok":
+            if all(self.ends.get(source.key, _PENDING).status == "ok" for source in needs(job)):
                 self.waiting.remove(job)
                 return job
         return None
@@ -83,11 +85,11 @@ class _Queue:
         """Jobs whose source did not end well: they take over its status, phase and reason."""
         lost = []
         for job in list(self.waiting):
-            source = needs(job)
-            end = self.ends.get(source.key) if source is not None else None
-            if end is not None and end.status != "ok":
+            ends = [self.ends[source.key] for source in needs(job) if source.key in self.ends]
+            failed = next((end for end in ends if end.status != "ok"), None)
+            if failed is not None:
                 self.waiting.remove(job)
-                lost.append((job, end))
+                lost.append((job, failed))
         return lost
 
 
@@ -126,6 +128,8 @@ def execute(
             for connection in wait([worker.connection for worker in busy], timeout=1.0):
                 worker = next(w for w in busy if w.connection is connection)
                 job, message = worker.job, _receive(worker)
+                if not worker.heard:
+                    worker.heard, worker.deadline = True, _deadline(time_limit)
                 assert job is not None
                 if message[0] == "progress":
                     watcher.advanced(job, *message[1:])
@@ -136,12 +140,12 @@ def execute(
                     raise OSError(message[1], message[2], message[3])
                 else:
                     _remove(crew, worker)
-                    end(job, Outcome("failed", first_phase(job), str(message[1])))
+                    end(job, Outcome("failed", _phase(job, cache), str(message[1])))
             for worker in [w for w in crew if w.job is not None and time.monotonic() > w.deadline]:
                 late = worker.job
                 assert late is not None
                 _remove(crew, worker)
-                end(late, Outcome("timeout", first_phase(late), f"not done within {time_limit:g} s"))
+                end(late, Outcome("timeout", _phase(late, cache), f"not done within {time_limit:g} s"))
     finally:
         for worker in list(crew):
             _dismiss(worker)
@@ -165,12 +169,22 @@ def _hand_out(
         if idle is None:
             idle = _hire(_least_free(crew), cache, workers)
             crew.append(idle)
-        idle.job, idle.deadline = job, time.monotonic() + (time_limit or float("inf"))
+        idle.job, idle.deadline = job, _deadline(time_limit) + (0 if idle.heard else START_SECONDS)
         watcher.started(job)
         try:
             idle.connection.send(job)
         except OSError:
             continue  # it died while idle: the pipe's end tells so at once, and the job fails with that reason
+
+
+def _deadline(time_limit: float | None) -> float:
+    return time.monotonic() + (time_limit or float("inf"))
+
+
+def _phase(job: Job, cache: Path) -> str:
+    """What a job was at when its worker ended: a cell whose model is in the cache was being evaluated."""
+    trained = isinstance(job, CellJob) and Store(cache).has("model", job.model_key)
+    return "evaluate" if trained else first_phase(job)
 
 
 def _least_free(crew: Sequence[_Worker]) -> int:

@@ -14,13 +14,15 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
 from cvbench.cell_training import train_cell
 from cvbench.contracts import Progress
-from cvbench.errors import CvbenchError
+from cvbench.durable import write_durably
+from cvbench.errors import CvbenchError, UserError
 from cvbench.jobs import CellJob
 from cvbench.store import Store
 
@@ -32,8 +34,9 @@ def train_together(
 ) -> list[int]:
     """Train the cell in so many processes into ``folder``; gives how many samples each stage trained on.
 
-    Raises :class:`CvbenchError` with the first failed rank's reason.
+    Raises :class:`CvbenchError` with the first failed rank's reason, :class:`UserError` as :func:`check_batch` does.
     """
+    check_batch(job.budget.batch_size, processes)
     torn = scratch / "together"
     torn.mkdir(parents=True, exist_ok=True)
     for name in ("progress.json", "error.txt", "sizes.json"):
@@ -58,6 +61,16 @@ def train_together(
     return sizes
 
 
+def check_batch(batch_size: int, processes: int) -> None:
+    """Raise :class:`UserError` when a batch cannot be shared evenly: uneven parts would not weigh alike."""
+    if batch_size % processes:
+        raise UserError(
+            f"a batch of {batch_size} cannot be shared evenly by {processes} processes",
+            where="--processes-per-cell",
+            hint=f"choose a budget.batch_size that {processes} divides",
+        )
+
+
 def rank_main(torn: Path) -> None:
     """One rank's part: torchrun starts it with its rank in the environment."""
     import torch
@@ -75,25 +88,35 @@ def rank_main(torn: Path) -> None:
         nonlocal told
         if rank == 0 and time.monotonic() - told > POLL_SECONDS:
             told = time.monotonic()
-            (torn / "progress.part").write_text(json.dumps([done, total, note]))
-            (torn / "progress.part").replace(torn / "progress.json")
+            write_durably(torn / "progress.json", json.dumps([done, total, note]).encode())
 
     try:
         model, sizes = train_cell(job, Store(root), scratch, progress, device)
         if rank == 0:
             model.save(folder)
-            (torn / "sizes.json").write_text(json.dumps(sizes))
+            write_durably(torn / "sizes.json", json.dumps(sizes).encode())
         torch.distributed.barrier()
     except Exception as error:
-        (torn / "error.txt").write_text(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
+        _tell_first(torn, error)
         raise
     finally:
         torch.distributed.destroy_process_group()
 
 
+def _tell_first(torn: Path, error: Exception) -> None:
+    """Write the reason down unless another rank did: what comes after is that ranks lost their partner."""
+    with suppress(FileExistsError), (torn / "error.txt").open("x") as file:
+        file.write(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
+
+
 def _leave_with(worker: int) -> None:
-    while psutil.pid_exists(worker):
-        time.sleep(POLL_SECONDS)
+    """End this rank when torchrun, or the worker behind it, is gone: a child is told its new parent at once,
+    while the number of a dead process lives on until somebody has reaped it.
+    """
+    torchrun = psutil.Process(os.getppid())
+    with suppress(psutil.NoSuchProcess):
+        while os.getppid() == torchrun.pid and torchrun.ppid() == worker:
+            time.sleep(POLL_SECONDS)
     os._exit(1)
 
 

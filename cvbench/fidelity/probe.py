@@ -90,13 +90,19 @@ def load_probe(folder: Path, device: str = "cpu") -> Probe:
     return Probe(network.to(device).eval(), spec)
 
 
+def untrained_probe(spec: DatasetSpec, seed: int) -> Probe:
+    """A probe whose initial weights are drawn from ``seed``; torch's global generator is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(seed, "probe weights"))
+        return Probe(_Network(spec.channels, len(spec.classes)).eval(), spec)
+
+
 def train_probe(
     train: LabelledImages, *, seed: int, workplace: Workplace, steps: int = STEPS, progress: Progress = silent
 ) -> Probe:
     """A classifier of the real training pictures; AdamW, ``steps`` batches of ``BATCH``."""
     device = workplace.device
-    torch.manual_seed(derive_seed(seed, "probe weights"))
-    network = _Network(train.spec.channels, len(train.spec.classes)).to(device).to(memory_format=torch.channels_last)
+    network = untrained_probe(train.spec, seed).network.train().to(device).to(memory_format=torch.channels_last)
     descent = Descent(network.parameters(), OptimizerSettings("adamw", 2e-3, 1e-2, (0.9, 0.99), warmup=50), steps=steps)
     images, labels = to_tensor(train.images, device), torch.from_numpy(np.array(train.labels)).to(device)
     order = BatchOrder(len(train), min(BATCH, len(train)), derive_seed(seed, "probe order"))

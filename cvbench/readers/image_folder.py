@@ -1,6 +1,7 @@
 """Folders of pictures, one folder per class: ``root/train/<class>/*`` and ``root/test/…``, or ``root/<class>/*``.
 
-Pictures are decoded once, into one array in the cache; the key is the listing's names, sizes and times.
+Pictures are decoded once, into one array in the cache; the key is the listing's names, sizes and times, and what
+decodes.
 """
 
 from __future__ import annotations
@@ -11,23 +12,29 @@ import logging
 import os
 import shutil
 import warnings
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+import PIL
 from annotated_types import Ge, Gt, Lt
 
 from cvbench.contracts import Finding, Reader, Splits
+from cvbench.durable import settle, telling_a_full_disk
 from cvbench.errors import DataError
+from cvbench.readers.items import Item, named
 from cvbench.regimes import split_real
-from cvbench.samples import AnnotationKind, DatasetSpec, LabelledImages, UInt8Array, load_dataset
+from cvbench.samples import AnnotationKind, DatasetSpec, IntArray, LabelledImages, UInt8Array, load_dataset
 from cvbench.seeds import derive_seed
 
 EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"})
 SPLIT_NAMES = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}
+DECODER = 2  # raise it when the same files give other pixels
 MOST_PIXELS = 100_000_000  # of one picture; more is a decompression bomb
 
 # What Pillow logs of a damaged file would stand on stderr beside our own line about it
@@ -68,8 +75,7 @@ class ImageFolder(Reader):
             opened = {split: self._decoded(root, folder, classes) for split, folder in parts.items()}
             return Splits(opened["train"], opened["test"], opened.get("val"))
         whole = self._decoded(root, root, classes)
-        seed = derive_seed(options.split_seed, "image folder split")
-        test, train = split_real(whole.labels, fraction=options.test_fraction, per_class=None, seed=seed)
+        test, train = self._drawn(whole.labels)
         for label in np.setdiff1d(whole.labels, whole.labels[train]):
             raise DataError(
                 f"class {classes[label]!r} has so few pictures ({whole.class_counts()[label]}) that all fall to test",
@@ -77,6 +83,12 @@ class ImageFolder(Reader):
                 hint="add pictures, or lower test_fraction",
             )
         return Splits(whole.select(train), whole.select(test))
+
+    def _drawn(self, labels: IntArray) -> tuple[IntArray, IntArray]:
+        """Places of the test and of the train pictures of a folder that does not tell them apart."""
+        options: ImageFolderOptions = self.options
+        seed = derive_seed(options.split_seed, "image folder split")
+        return split_real(labels, fraction=options.test_fraction, per_class=None, seed=seed)
 
     def _decoded(self, root: Path, folder: Path, classes: Sequence[str]) -> LabelledImages:
         """All pictures of a split as one array, from the cache if they were decoded before."""
@@ -92,7 +104,10 @@ class ImageFolder(Reader):
             raise DataError("its class folders hold no pictures", where=str(folder), hint="<class>/*.png")
         place = default_cache() / "decoded" / self._listing_key(root, classes, listed)
         try:
-            return load_dataset(place)
+            found = load_dataset(place)
+            with suppress(OSError):
+                os.utime(place)  # when it was last used, for `cvbench cache`
+            return found
         except (OSError, EOFError, ValueError, TypeError, KeyError, DataError):
             shutil.rmtree(place, ignore_errors=True)
         images = self._decode_all([file for file, _ in listed])
@@ -101,8 +116,9 @@ class ImageFolder(Reader):
         torn = place.with_name(f"{place.name}.{os.getpid()}.part")
         torn.mkdir(parents=True, exist_ok=True)
         try:
-            data.save(torn)
-            torn.replace(place)
+            with telling_a_full_disk(torn):
+                data.save(torn)
+            settle(torn, place)
         except OSError:
             if not place.is_dir():  # it is when another process was quicker, with the same pictures
                 raise
@@ -112,7 +128,8 @@ class ImageFolder(Reader):
 
     def _listing_key(self, root: Path, classes: Sequence[str], listed: Sequence[tuple[Path, int]]) -> str:
         options: ImageFolderOptions = self.options
-        digest = hashlib.sha256(json.dumps([root.name, options.size, options.channels, *classes]).encode())
+        decoder = [DECODER, PIL.__version__]
+        digest = hashlib.sha256(json.dumps([decoder, root.name, options.size, options.channels, *classes]).encode())
         for file, label in listed:
             facts = file.stat()
             line = f"{file.relative_to(root).as_posix()}\0{label}\0{facts.st_size}\0{facts.st_mtime_ns}\n"
@@ -135,33 +152,71 @@ class ImageFolder(Reader):
         return any(True for folder in folders for _ in pictures_in(folder))
 
     def check(self, root: Path) -> Iterator[Finding]:
-        sound = True
-        try:
-            for fault in self._faults(root):
-                sound = False
-                yield Finding("problem", fault.where, fault.what, fault.hint)
-            for file in left_out(root):
-                yield Finding("note", str(file), "not a picture file: left out")
-        except DataError as error:  # a folder that cannot be listed
-            sound = False
-            yield Finding("problem", error.where, error.what, error.hint)
-        if sound:
+        findings, _ = self.inspect(root)
+        yield from findings
+        if not any(finding.level == "problem" for finding in findings):
             yield from super().check(root)
 
-    def _faults(self, root: Path) -> Iterator[DataError]:
-        """Everything that :meth:`open` would trip over, folder by folder and picture by picture."""
-        yield from layout_faults(root)
-        options: ImageFolderOptions = self.options
-        sizes = set()
-        for folder in split_folders(root).values() or [root]:
-            for class_folder in class_folders(folder) if folder.is_dir() else []:
-                for file in pictures_in(class_folder):
-                    try:
-                        sizes.add(decode(file, options.size, None).shape[:2])
-                    except DataError as error:
-                        yield error
-        if len(sizes) > 1:
-            yield unequal(sizes, root)
+    def inspect(self, root: Path) -> tuple[list[Finding], list[Item]]:
+        """What is wrong, converted or left out, file by file, and every picture that can be read; never raises."""
+        look = _Look(self.options)
+        try:
+            for fault in layout_faults(root):
+                look.blame(fault)
+            for split, folder in (split_folders(root) or {"": root}).items():
+                for class_folder in class_folders(folder) if folder.is_dir() else []:
+                    for file in pictures_in(class_folder):
+                        look.at(file, split, root)
+            if len(look.sizes) > 1:
+                look.blame(unequal(look.sizes, root))
+            look.findings += look.conversions(root)
+            for file in left_out(root):
+                look.findings.append(Finding("note", str(file), "not a picture file: left out"))
+            look.findings += elsewhere(root)
+        except DataError as error:  # a folder that cannot be listed
+            look.blame(error)
+        if any(not item.split for item in look.items):
+            test = set(self._drawn(np.unique([item.label for item in look.items], return_inverse=True)[1])[0].tolist())
+            look.items = [replace(i, split="test" if place in test else "train") for place, i in enumerate(look.items)]
+        return look.findings, look.items
+
+
+class _Look:
+    """What is seen of a folder on the way through its files."""
+
+    def __init__(self, options: ImageFolderOptions) -> None:
+        self.options = options
+        self.findings: list[Finding] = []
+        self.items: list[Item] = []
+        self.sizes: set[tuple[int, ...]] = set()
+        self.converted: Counter[str] = Counter()
+        self.channels: dict[str, Counter[int]] = {}
+
+    def blame(self, fault: DataError) -> None:
+        self.findings.append(Finding("problem", fault.where, fault.what, fault.hint))
+
+    def at(self, file: Path, split: str, root: Path) -> None:
+        try:
+            picture = decode(file, self.options.size, self.options.channels)
+        except DataError as error:
+            self.blame(error)
+            return
+        self.sizes.add(picture.shape[:2])
+        self.converted.update(conversions(file))
+        self.channels.setdefault(split, Counter())[picture.shape[2]] += 1
+        colours = np.broadcast_to(picture, (*picture.shape[:2], 3))  # grey among RGB is read as RGB
+        digest = hashlib.blake2b(repr(colours.shape).encode() + colours.tobytes(), digest_size=16).hexdigest()
+        self.items.append(Item(split, file.parent.name, file.relative_to(root).as_posix(), digest))
+
+    def conversions(self, root: Path) -> Iterator[Finding]:
+        for what, number in self.converted.items():
+            yield Finding("note", str(root), f"{number:,} {'picture' if number == 1 else 'pictures'} {what}")
+        for split, channels in self.channels.items():
+            grey, all_in_all = channels[1], channels.total()
+            if 0 < grey < all_in_all:
+                where = str(split_folders(root).get(split, root))
+                are = "is" if grey == 1 else "are"
+                yield Finding("note", where, f"{grey:,} of {all_in_all:,} pictures {are} grey among RGB ones: made RGB")
 
 
 def layout_faults(root: Path) -> Iterator[DataError]:
@@ -195,6 +250,17 @@ def left_out(root: Path) -> Iterator[Path]:
             for path in _entries(class_folder):
                 if not path.is_dir() and not (path.is_file() and path.suffix.lower() in EXTENSIONS):
                     yield path
+
+
+def elsewhere(root: Path) -> Iterator[Finding]:
+    """Pictures that lie where none is looked for: beside the class folders, or deeper in them."""
+    looked_into = {inner for folder in split_folders(root).values() or [root] for inner in class_folders(folder)}
+    for folder, inner, files in os.walk(root):
+        inner[:] = sorted(name for name in inner if not name.startswith("."))
+        pictures = [name for name in sorted(files) if Path(name).suffix.lower() in EXTENSIONS and name[0] != "."]
+        if pictures and Path(folder) not in looked_into:
+            number = f"{len(pictures):,} {'picture' if len(pictures) == 1 else 'pictures'}"
+            yield Finding("note", folder, f"{number} left out, for this is no class folder: {named(pictures)}")
 
 
 def unequal(sizes: Collection[tuple[int, ...]], folder: Path) -> DataError:
@@ -236,6 +302,25 @@ def pictures_in(folder: Path) -> Iterator[Path]:
         for path in _entries(folder)
         if path.suffix.lower() in EXTENSIONS and path.is_file() and not path.name.startswith(".")
     )
+
+
+def conversions(file: Path) -> Iterator[str]:
+    """What :func:`decode` does to a picture beyond decoding it."""
+    from PIL import ExifTags, Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with Image.open(file) as opened:
+            if opened.mode in ("RGBA", "LA", "PA") or "transparency" in opened.info:
+                yield "with transparency: put on white"
+            elif opened.mode not in ("L", "1", "P", "RGB", "I;16", "I;16B", "I"):
+                yield f"in {opened.mode}: converted to RGB"
+            if opened.mode.startswith("I") or any(";16" in str(tile[3]) for tile in opened.tile):
+                yield "of 16 bits per channel: scaled down to 8"
+            if opened.getexif().get(ExifTags.Base.Orientation, 1) > 1:
+                yield "turned as EXIF says"
+            if getattr(opened, "n_frames", 1) > 1:
+                yield "of several frames: the first is taken"
 
 
 def decode(file: Path, size: int | None, channels: int | None) -> UInt8Array:

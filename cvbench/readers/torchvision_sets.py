@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -72,6 +72,8 @@ class Torchvision(Reader):
         parts = [part("train")]
         if "train" in parameters or "split" in parameters:
             parts.append(part("test"))
+        channels = max(p.images.shape[3] for p in parts)
+        parts = [replace(p, images=np.repeat(p.images, channels // p.images.shape[3], axis=3)) for p in parts]
         names = parts[0].classes or tuple(str(n) for n in range(max(int(p.labels.max()) for p in parts) + 1))
         data = [_as_dataset(options.dataset, p, names) for p in parts]
         if len(data) == 2:
@@ -97,13 +99,14 @@ def _gathered(dataset: Any, size: int | None, where: str) -> _Part:
             raise DataError(f"its labels are {type(label).__name__}, not class numbers", where=where)
         if size is not None:
             picture = picture.resize((size, size))
-        pictures.append(np.asarray(picture if picture.mode in ("L", "RGB") else picture.convert("RGB")))
+        pixels = np.asarray(picture if picture.mode in ("L", "RGB") else picture.convert("RGB"))
+        pictures.append(pixels[..., None] if pixels.ndim == 2 else pixels)
         labels.append(int(label))
-    shapes = {picture.shape for picture in pictures}
+    shapes = {picture.shape[:2] for picture in pictures}
     if len(shapes) != 1:
         raise DataError(f"its pictures have {len(shapes)} shapes", where=where, hint="set the option size")
-    images = np.stack(pictures)
-    images = images[..., None] if images.ndim == 3 else images
+    channels = max(picture.shape[2] for picture in pictures)  # grey ones among colour become RGB
+    images = np.stack([np.broadcast_to(picture, (*picture.shape[:2], channels)) for picture in pictures])
     return _Part(images, np.array(labels, dtype=np.int64), tuple(map(str, getattr(dataset, "classes", None) or ())))
 
 

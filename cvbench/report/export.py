@@ -8,14 +8,15 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from cvbench.comparison import Comparison, Row, Table
+from cvbench.comparison import Comparison
 from cvbench.contracts import Metric
+from cvbench.rows import Row, Table
 
 SCHEMA = 1
 
 
 def as_json(comparison: Comparison) -> str:
-    """Everything, in raw metric units."""
+    """Everything that the tables say, in raw metric units; per-seed scores are the ledger's."""
     tables = [
         {
             "task": table.task,
@@ -35,6 +36,7 @@ def as_json(comparison: Comparison) -> str:
         "statuses": comparison.statuses,
         "environment": comparison.environment,
         "tables": tables,
+        "generators": [asdict(field) for field in comparison.fields],
     }
     return json.dumps(content, indent=1) + "\n"
 
@@ -68,6 +70,7 @@ def _line(table: Table, row: Row, metric: Metric) -> dict[str, Any]:
         "difference": effect and effect.difference,
         "difference_low": effect and effect.low,
         "difference_high": effect and effect.high,
+        "pairs": effect and effect.n,
         "p_value": effect and effect.p_value,
         "items_low": items and items.low,
         "items_high": items and items.high,

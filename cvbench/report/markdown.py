@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-from cvbench.comparison import Comparison, Table
+from cvbench.comparison import Comparison
+from cvbench.contestants import Field
+from cvbench.contracts import Metric
 from cvbench.report import words
+from cvbench.rows import Table
 
 HEAD = (
     "real data",
@@ -25,6 +29,7 @@ def as_markdown(comparison: Comparison) -> str:
     """A section per table, with its footnotes and what the numbers were made with."""
     parts = [f"# {_escaped(comparison.name)}", _escaped(comparison.summary)]
     parts += [_section(table) for table in comparison.tables]
+    parts += [_field(field, comparison.tables[0].primary) for field in comparison.fields]
     ended = ", ".join(f"{count} {status}" for status, count in sorted(comparison.statuses.items()))
     made = ", ".join(f"{name} {value}" for name, value in comparison.environment.items())
     parts.append(f"Cells: {ended}. Made with {_escaped(made)}.")
@@ -51,7 +56,20 @@ def _section(table: Table) -> str:
         ]
         lines.append(_line([_escaped(cell) for cell in cells]))
     notes = "\n".join(f"- {_escaped(line)}" for line in words.footnotes(table))
-    return f"## {_escaped(words.title(table))}\n\n" + "\n".join(lines) + f"\n\n{notes}"
+    worths = words.worth_rows(table)
+    worth = f"\n\n{_grid(words.WORTH_HEAD, worths)}" if worths else ""
+    return f"## {_escaped(words.title(table))}\n\n" + "\n".join(lines) + f"\n\n{notes}{worth}"
+
+
+def _field(field: Field, primary: Metric) -> str:
+    notes = "\n".join(f"- {_escaped(line)}" for line in words.field_footnotes(field))
+    made = _grid(words.FIELD_HEAD, words.field_rows(field, primary))
+    return f"## {_escaped(words.field_title(field))}\n\n{made}\n\n{notes}"
+
+
+def _grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [_line(list(head)), _line(["---", *["---:"] * (len(head) - 1)])]
+    return "\n".join(lines + [_line([_escaped(cell) for cell in row]) for row in rows])
 
 
 def _line(cells: list[str]) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich import box
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from cvbench.comparison import Comparison, Row, Table
+from cvbench.comparison import Comparison
 from cvbench.effects import Verdict
 from cvbench.report import words
+from cvbench.rows import Row, Table
 
 STYLES = {Verdict.BETTER: "bold green", Verdict.WORSE: "bold red", Verdict.NO_DIFFERENCE: "dim"}
 WIDE = 140  # columns from which results and cost stand in one table
@@ -25,6 +28,14 @@ def print_tables(comparison: Comparison, console: Console) -> None:
             console.print(_grid(table, results=True, cost=False))
             console.print(_grid(table, results=False, cost=True))
         for line in words.footnotes(table):
+            console.print(Text(line, style="dim"))
+        if worths := words.worth_rows(table):
+            console.print(_plain(words.WORTH_HEAD, worths))
+        console.print()
+    for field in comparison.fields:
+        console.print(Text(words.field_title(field), style="bold"))
+        console.print(_plain(words.FIELD_HEAD, words.field_rows(field, comparison.tables[0].primary)))
+        for line in words.field_footnotes(field):
             console.print(Text(line, style="dim"))
         console.print()
     ended = ", ".join(f"{count} {status}" for status, count in sorted(comparison.statuses.items()))
@@ -50,7 +61,9 @@ def _grid(table: Table, *, results: bool, cost: bool) -> RichTable:
             grid.add_section()
         if len(table.blocks) > 1 or real != "100%":
             grid.add_row(Text(f"{real} of real", style="italic"))
-        for row in rows:
+        for place, row in enumerate(rows):
+            if row.control and not rows[place - 1].control:
+                grid.add_row(Text("controls", style="italic"))
             grid.add_row(*_cells(row, table, results=results, cost=cost))
     return grid
 
@@ -67,6 +80,15 @@ def _cells(row: Row, table: Table, *, results: bool, cost: bool) -> list[Text]:
         cells += [words.seconds(row.cost.fit), words.rate(row.cost.samples_per_second), words.seconds(row.cost.train)]
     style = "bold" if row.regime == "real" else _style(row) if results else ""
     return [Text(cell, style=style) for cell in cells]
+
+
+def _plain(head: Sequence[str], rows: Sequence[Sequence[str]]) -> RichTable:
+    grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for number, name in enumerate(head):
+        grid.add_column(name, justify="right" if number else "left", no_wrap=True)
+    for row in rows:
+        grid.add_row(*map(Text, row))
+    return grid
 
 
 def _style(row: Row) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from cvbench.comparison import Row, Table
+from collections.abc import Callable, Mapping
+
+from cvbench.contestants import Contestant, Field
 from cvbench.contracts import Metric
 from cvbench.effects import Effect, Interval, Verdict
+from cvbench.rows import Row, Table
 
 DASH = "–"
 ALONE = "†"
@@ -53,7 +56,9 @@ def verdict(row: Row) -> str:
         return max(row.statuses, key=lambda status: row.statuses[status])
     if row.judgement is None:
         return str(Verdict.TOO_FEW_SEEDS)
-    return f"{row.judgement.verdict}{ALONE if row.judgement.only_alone else ''}"
+    if row.judgement.alone:
+        return f"{row.judgement.alone} before correction{ALONE}"
+    return str(row.judgement.verdict)
 
 
 def seconds(value: float | None) -> str:
@@ -66,17 +71,116 @@ def rate(value: float | None) -> str:
     return DASH if value is None else f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
 
 
+WORTH_HEAD = ("real data", "mixed with", "score", "as good as", "one synthetic sample is worth")
+
+
+def worth_rows(table: Table) -> list[list[str]]:
+    """What mixed rows are worth in real samples, under ``WORTH_HEAD``; empty without a curve of real data alone."""
+    lines = []
+    for row in table.rows:
+        if row.worth is not None:
+            each, more = row.worth.per_sample, "more than " if row.worth.beyond else ""
+            spread = f" ±{each.half_width:.2f}" if each.half_width is not None else ""
+            mean = _mean(row.measured[table.primary.name].mean, table.primary)
+            good = f"{more}{row.worth.equivalent:,.0f} real"
+            lines.append(
+                [row.real, f"{row.generator} ×{row.ratio:g}", mean, good, f"{more}{each.mean:.2f}{spread} real"]
+            )
+    return lines
+
+
 def footnotes(table: Table) -> list[str]:
     """What a reader of the table must know."""
     lines = [
         f"±, [ ]: 95 % intervals over seeds (Student's t; Δ is paired by seed). Items: paired bootstrap over "
         f"the {table.test_items:,} test items. Verdicts hold after Holm's correction over this table."
     ]
-    if any(row.judgement is not None and row.judgement.only_alone for row in table.rows):
-        lines.append(f"{ALONE} its own interval excludes zero, but not after the correction for the whole table.")
+    if any(row.judgement is not None and row.judgement.alone is not None for row in table.rows):
+        lines.append(f"{ALONE} its own interval excludes zero, but among so many rows one may by chance (Holm).")
+    if controls := controls_judged(table):
+        lines.append(controls)
     for row in table.rows:
+        effect = row.measured[table.primary.name].effect
+        if effect is not None and effect.n < row.n_ok:
+            lines.append(f"{row.real} {row.label}: Δ is over the {effect.n} seeds that the real row has too.")
         lines += [f"{row.real} {row.label}: {reason}" for reason in row.reasons]
     return lines + [f"note: {note}" for note in table.notes]
+
+
+# fidelity metric → (its column's head, how its number is told); the rest are in CSV and JSON
+FIDELITY_COLUMNS: Mapping[str, tuple[str, Callable[[float], str]]] = {
+    "frechet_distance": ("FD", lambda value: f"{value:,.0f}" if value >= 100 else f"{value:.3g}"),
+    "precision": ("prec.", "{:.0%}".format),
+    "recall": ("recall", "{:.0%}".format),
+    "coverage": ("cover.", "{:.0%}".format),
+    "c2st": ("C2ST", "{:.0%}".format),
+    "memorization": ("memor.", "{:.0%}".format),
+    "trts": ("TRTS", "{:.1%}".format),
+    "diversity": ("div.", "{:.2f}".format),
+}
+_BEYOND = ("TSTR", "mixed Δ", "fit s", "samples/s", "n")
+FIELD_HEAD = ("generator", *(head for head, _ in FIDELITY_COLUMNS.values()), *_BEYOND)
+
+
+def field_title(field: Field) -> str:
+    """``generators · mnist · 100% of real``."""
+    return f"generators · {field.dataset} · {field.real} of real"
+
+
+def field_rows(field: Field, primary: Metric) -> list[list[str]]:
+    """What real pictures get, then a line per generator, under ``FIELD_HEAD``."""
+    floor = ["real pictures", *_fidelity(field.floors), *[""] * len(_BEYOND)]
+    return [floor, *(_contestant(contestant, primary) for contestant in field.contestants)]
+
+
+def field_footnotes(field: Field) -> list[str]:
+    """What a reader of the field's table must know."""
+    counts = " or ".join(f"{count:,}" for count in field.compared)
+    lines = [
+        f"Fidelity: {counts} pictures against as many unseen real ones, through the extractor {field.extractor!r} "
+        f"({field.extractor_hash[:8]}); means over seeds; the first row is what real ones get in "
+        "their place. FD: Fréchet distance, lower is better; C2ST, memor(ized): 50 % is the ideal; div(ersity): 1. "
+        "TRTS: labels that a classifier trained on real pictures agrees with. TSTR: trained on synthetic alone."
+    ]
+    for contestant in field.contestants:
+        lines += [f"{contestant.generator}: {reason}" for reason in contestant.reasons]
+    return lines
+
+
+def _contestant(contestant: Contestant, primary: Metric) -> list[str]:
+    synthetic, mixed = contestant.synthetic, contestant.mixed
+    n_ok, n = contestant.statuses.get("ok", 0), sum(contestant.statuses.values())
+    return [
+        contestant.generator,
+        *_fidelity(contestant.fidelity),
+        _mean(synthetic.measured[primary.name].mean, primary) if synthetic else DASH,
+        difference(mixed.measured[primary.name].effect, primary) if mixed else DASH,
+        seconds(contestant.cost.fit),
+        rate(contestant.cost.samples_per_second),
+        f"{n_ok}/{n}",
+    ]
+
+
+def _mean(interval: Interval | None, metric: Metric) -> str:
+    return _number(interval.mean if interval else None, metric)
+
+
+def _fidelity(found: Mapping[str, Interval]) -> list[str]:
+    return [told(found[name].mean) if name in found else DASH for name, (_, told) in FIDELITY_COLUMNS.items()]
+
+
+MUST_SHOW = {"gain": Verdict.BETTER, "loss": Verdict.WORSE, "none": Verdict.NO_DIFFERENCE}
+
+
+def controls_judged(table: Table) -> str:
+    """Whether the controls show what they must; empty when none was scored."""
+    known = [row for row in table.rows if row.expected and row.n_ok and row.judgement is not None]
+    odd = [row for row in known if row.judgement and row.judgement.verdict is not MUST_SHOW[row.expected]]
+    if not known:
+        return ""
+    told = [f"{row.real} {row.label} should be {MUST_SHOW[row.expected]!r}" for row in odd]
+    warning = f". Mind: {'; '.join(told)}. Too few seeds to see it, or a broken ruler" if told else ""
+    return f"Controls: {len(known) - len(odd)} of {len(known)} show what they must{warning}."
 
 
 def title(table: Table) -> str:

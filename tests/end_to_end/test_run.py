@@ -20,6 +20,7 @@ models: [{name: means, options: {seconds: 0.2}}]
 generators: [again, {name: copy, regimes: [mixed]}]
 regimes: [synthetic, mixed, finetune, augment]
 real_fraction: [0.2]
+fidelity: none
 """
 
 
@@ -66,7 +67,7 @@ def test_a_run_is_planned_done_reported_and_not_done_twice(suite, tmp_path, cvbe
 
     status = cvbench("status", run)
     assert "18 ok" in status.out
-    assert "not running" in status.out
+    assert "finished, 18 of 18 cells done" in status.out
     for form, words in (("md", "| real"), ("csv", "difference_low"), ("json", '"schema": 1')):
         file = tmp_path / f"report.{form}"
         assert cvbench("report", run, "--format", form, "--out", file).code == 0
@@ -234,3 +235,47 @@ def wait_for(condition, seconds: float = 60.0) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_samples_are_judged_filtered_refreshed_and_mixed(suite, tmp_path, cvbench):
+    run = tmp_path / "run"
+    generators = (
+        "[copy, noise, {as: clean, name: copy, filter: 0.5}, {as: twice, name: noise, refresh: 2},"
+        " {as: both, name: mix, of: [copy, noise]}]"
+    )
+    settings = [f"generators={generators}", "regimes=[mixed]", "seeds=1", "fidelity=pixel", "models=[means]"]
+    said = cvbench("run", suite, "--out", run, *[word for one in settings for word in ("--set", one)])
+    assert said.code == 0, said.err
+    assert "generators · digits · 20% of real" in said.out
+    made = {
+        r["coordinates"]["generator"]: r for r in records(run).values() if r["coordinates"]["regime"] == "fidelity"
+    }
+    assert {name: made[name]["synthetic"] for name in made} == {
+        "copy": 239, "noise": 239, "clean": 239, "twice": 478, "both": 239,
+    }  # fmt: skip
+    found = {name: record["fidelity"]["values"] for name, record in made.items()}
+    assert len({record["fidelity"]["compared"] for record in made.values()}) == 1
+    assert found["copy"]["exact_copies"] == 1
+    assert found["noise"]["exact_copies"] == found["noise"]["coverage"] == 0
+    assert 0.4 < found["both"]["exact_copies"] < 0.6
+    assert found["copy"]["frechet_distance"] < found["both"]["frechet_distance"] < found["noise"]["frechet_distance"]
+    assert cvbench("run", suite, "--out", run, *[w for one in settings for w in ("--set", one)]).out == said.out
+
+
+def test_a_latent_that_is_not_there_cannot_be_widened(suite, tmp_path, cvbench):
+    generators = "generators=[{name: copy, spread: 2}]"
+    said = cvbench("run", suite, "--out", tmp_path / "run", "--set", generators, "--set", "seeds=1")
+    assert said.code == 0
+    assert "skipped in sample: Replay has no latent to widen" in said.out
+
+
+def test_torn_per_item_scores_cost_an_interval_and_are_recorded_again(suite, tmp_path, cvbench):
+    run, less = tmp_path / "run", ("--set", "seeds=1", "--set", "generators=[]", "--set", "regimes=[augment]")
+    assert cvbench("run", suite, "--out", run, *less).code == 0
+    torn = min((run / "items").glob("*.npz"))
+    whole = torn.read_bytes()
+    torn.write_bytes(whole[:40])
+    assert cvbench("report", run).code == 0
+    assert cvbench("run", suite, "--out", run, *less).code == 0
+    assert torn.read_bytes() == whole
+    assert len((run / "ledger.jsonl").read_text().splitlines()) == 3

@@ -8,6 +8,7 @@ import pytest
 SUITE = """
 name: shared
 task: classification
+fidelity: none
 seeds: 1
 datasets: [digits]
 models: [{name: simple_cnn, options: {width: 8}}]

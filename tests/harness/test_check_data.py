@@ -2,12 +2,17 @@
 
 import json
 import os
+import shutil
 
 import numpy as np
 from PIL import Image
 
+from cvbench.cli.data import looked_at
+from cvbench.contracts import Splits
 from cvbench.readers.idx import Idx
-from cvbench.readers.image_folder import ImageFolder
+from cvbench.readers.image_folder import ImageFolder, ImageFolderOptions
+from cvbench.readers.items import items_of, repeats
+from cvbench.samples import AnnotationKind, DatasetSpec, LabelledImages
 from tests.conftest import one_line_refusal
 from tests.faults.test_bad_data import STEMS, write_folder, write_idx
 
@@ -21,10 +26,11 @@ def test_it_tells_what_is_there(tmp_path, cvbench):
     (root / "test" / "cat" / "0.png").write_bytes((root / "train" / "dog" / "0.png").read_bytes())
     (root / "train" / "cat" / "1.png").write_bytes((root / "train" / "dog" / "1.png").read_bytes())
     said = cvbench("check-data", root)
-    assert said.code == 0
+    assert said.code == 2
     assert "5×4 RGB pictures of 2 classes" in said.out
-    assert "1 distinct test pictures are also training pictures" in said.out
-    assert "1 training pictures are there under different classes" in said.out
+    assert f"✗ {root}: 1 test picture is also in train: test/cat/0.png = train/dog/0.png. take them out" in said.out
+    assert f"✗ {root}: 2 pictures are under more than one class: train/cat/1.png = train/dog/1.png" in said.out
+    assert "2 problems" in said.out
     facts = json.loads(cvbench("check-data", root, "--format", "json").out)
     assert facts["splits"]["train"] == {"cat": 5, "dog": 5}
     assert facts["reader"] == "image-folder"
@@ -87,3 +93,95 @@ def test_a_path_that_is_no_folder_is_one_line(tmp_path, cvbench):
     said = cvbench("check-data", tmp_path / "nowhere", "--reader", "image-folder")
     assert (said.code, said.err) == (2, "")
     assert "nowhere: there is no such folder" in said.out
+
+
+def findings_of(root):
+    return [(finding.level, finding.what) for finding in looked_at(ImageFolder(), root, "root")[0]]
+
+
+def test_leaks_are_told_with_a_few_names_and_plain_copies_are_a_note(tmp_path):
+    root = write_folder(tmp_path / "data")
+    for k in range(5):
+        shutil.copy(root / "train" / "cat" / f"{k}.png", root / "test" / "cat" / f"leak{k}.png")
+    shutil.copy(root / "train" / "dog" / "0.png", root / "train" / "dog" / "again.png")
+    (leak, leaked), (note, copied) = findings_of(root)
+    assert (leak, note) == ("problem", "note")
+    assert leaked == (
+        "5 test pictures are also in train: test/cat/leak0.png = train/cat/0.png, test/cat/leak1.png = "
+        "train/cat/1.png, test/cat/leak2.png = train/cat/2.png and 2 more"
+    )
+    assert copied == "1 picture is there once more in the same class: train/dog/again.png"
+
+
+def test_copies_that_a_seed_would_draw_apart_are_a_leak(tmp_path):
+    root = write_folder(tmp_path / "data", splits=False)
+    for k in range(5):
+        shutil.copy(root / "cat" / f"{k}.png", root / "cat" / f"copy{k}.png")
+    halves = ImageFolder(ImageFolderOptions(test_fraction=0.5))
+    splits = halves.open(root)
+    shared = set(splits.train.item_hashes()) & set(splits.test.item_hashes())
+    assert shared
+    are = "picture is" if len(shared) == 1 else "pictures are"
+    assert looked_at(halves, root, "root")[0][0].what.startswith(f"{len(shared)} test {are} also in train: cat/")
+
+
+def test_what_is_converted_or_left_out_is_a_note_with_a_count(tmp_path):
+    root = write_folder(tmp_path / "data")
+    cat = root / "train" / "cat"
+    rng = np.random.default_rng(1)
+    for k in range(2):
+        Image.fromarray(rng.integers(0, 256, (5, 4, 4), np.uint8)).save(cat / f"clear{k}.png")
+    Image.fromarray(rng.integers(0, 65536, (5, 4)).astype(np.uint16)).save(cat / "deep.png")
+    Image.fromarray(rng.integers(0, 256, (5, 4), np.uint8)).save(cat / "grey.png")
+    Image.fromarray(rng.integers(0, 256, (5, 4, 4), np.uint8), "CMYK").save(root / "test" / "dog" / "print.tif")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(rng.integers(0, 256, (4, 5, 3), np.uint8)).save(root / "test" / "dog" / "turned.png", exif=exif)
+    frames = [Image.fromarray(rng.integers(0, 256, (5, 4), np.uint8)) for _ in range(2)]
+    frames[0].save(root / "test" / "dog" / "moves.gif", save_all=True, append_images=frames[1:])
+    (cat / "more").mkdir()
+    shutil.copy(cat / "0.png", cat / "more" / "0.png")
+    shutil.copy(cat / "0.png", root / "loose.png")
+    (root / ".hidden").mkdir()
+    shutil.copy(cat / "0.png", root / ".hidden" / "0.png")
+    assert found(ImageFolder(), root) == [
+        ("note", str(root), "2 pictures with transparency: put on white"),
+        ("note", str(root), "1 picture of 16 bits per channel: scaled down to 8"),
+        ("note", str(root), "1 picture of several frames: the first is taken"),
+        ("note", str(root), "1 picture in CMYK: converted to RGB"),
+        ("note", str(root), "1 picture turned as EXIF says"),
+        ("note", "train", "2 of 14 pictures are grey among RGB ones: made RGB"),
+        ("note", str(root), "1 picture left out, for this is no class folder: loose.png"),
+        ("note", "train/cat/more", "1 picture left out, for this is no class folder: 0.png"),
+    ]
+
+
+def test_beside_a_broken_file_the_others_are_counted_and_compared(tmp_path, cvbench):
+    root = write_folder(tmp_path / "data")
+    (root / "train" / "cat" / "4.png").write_bytes(b"plain text")
+    shutil.copy(root / "train" / "dog" / "0.png", root / "test" / "dog" / "leak.png")
+    said = cvbench("check-data", root)
+    assert said.code == 2
+    assert "cat          4       5" in said.out
+    assert "4.png: not a picture that can be read" in said.out
+    assert "1 test picture is also in train: test/dog/leak.png = train/dog/0.png" in said.out
+    assert "2 problems" in said.out
+
+
+def test_a_readers_name_is_checked_where_the_reader_keeps_it(tmp_path, cvbench):
+    said = cvbench("check-data", "digits")
+    assert said.code == 0
+    assert "8×8 grey pictures of 10 classes" in said.out
+    assert "nothing wrong" in said.out
+    one_line_refusal(cvbench("check-data", "digit", cwd=tmp_path), "no such folder", "did you mean 'digits'")
+
+
+def test_copies_in_arrays_are_told_by_their_places():
+    spec = DatasetSpec("tiny", AnnotationKind.LABEL, ("a", "b"), 1, 1, 1)
+    train = LabelledImages(spec, np.array([1, 2, 2], np.uint8).reshape(3, 1, 1, 1), np.array([0, 1, 1]))
+    test = LabelledImages(spec, np.array([7, 1], np.uint8).reshape(2, 1, 1, 1), np.array([0, 0]))
+    said = [finding.what for finding in repeats(items_of(Splits(train, test)), "tiny")]
+    assert said == [
+        "1 test picture is also in train: test[1] = train[0]",
+        "1 picture is there once more in the same class: train[2]",
+    ]

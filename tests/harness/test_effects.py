@@ -111,7 +111,7 @@ def test_verdicts():
         Verdict.BETTER,
         Verdict.WORSE,
         Verdict.NO_DIFFERENCE,
-        Verdict.TOO_FEW_SEEDS,
+        Verdict.NO_BASELINE,
     ]
     down = judge(table, higher_is_better=False)
     assert [j.verdict for j in down[:2]] == [Verdict.WORSE, Verdict.BETTER]
@@ -123,5 +123,5 @@ def test_what_does_not_survive_the_correction_is_no_measurable_difference_and_ma
     alone = effect(0.02, 0.019, 0.04)
     assert judge([alone], higher_is_better=True)[0].verdict is Verdict.BETTER
     among = judge([alone, *[effect(0.0, 0.1, 0.9)] * 3], higher_is_better=True)[0]
-    assert (among.verdict, among.only_alone) == (Verdict.NO_DIFFERENCE, True)
+    assert (among.verdict, among.alone) == (Verdict.NO_DIFFERENCE, Verdict.BETTER)
     assert among.adjusted_p == pytest.approx(0.16)

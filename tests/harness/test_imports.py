@@ -17,6 +17,7 @@ PUBLIC = {
     "cvbench.errors",
     "cvbench.fidelity.probe",
     "cvbench.corruptions",
+    "cvbench.plugins",
 }
 WINGS = {"cvbench_tasks": REPOSITORY / "tasks", "cvbench_generators": REPOSITORY / "generators"}
 HEAVY = ("torch", "torchvision", "sklearn", "scipy", "cv2")

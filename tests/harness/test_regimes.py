@@ -61,3 +61,10 @@ def test_every_regime_spends_all_steps_on_its_own_data(regime):
         "mixed": ([[1, 2]], [10]),
         "finetune": ([[2], [1]], [6, 4]),
     }[regime]
+
+
+def test_refreshed_samples_keep_their_share_of_every_batch():
+    real, three_sets = pictures(1, 4), pictures(2, 3 * 6)
+    (stage,) = compose("mixed", real, three_sets, refresh=3).stages
+    assert (stage.data.images[:, 0, 0, 0] == 1).sum() == 3 * 4
+    assert (stage.data.images[:, 0, 0, 0] == 2).sum() == 3 * 6

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cvbench.errors import UserError
 from cvbench.overrides import overridden
-from cvbench.suite import Suite, load_suite, parse_suite
+from cvbench.suite import MOST_MISTAKES, Suite, load_suite, parse_suite
 from cvbench.suite_names import builtin_suites
 from cvbench.yaml_source import Source
 from tests.conftest import TOY, TOY_POINTS
@@ -80,6 +80,13 @@ def test_built_in_suites_are_good(name):
         (("budget: {steps: 5}", "budget: {steps: 5.5}"), 13, "budget.steps"),
         (("budget: {steps: 5}", "budget: {stepps: 5}"), 13, "unknown key 'stepps'. did you mean 'steps'"),
         (("weights: none", "wieghts: none"), 7, "unknown option 'wieghts'. did you mean 'weights'"),
+        (("- flow", "- {name: flow, spread: 0}"), 9, "spread"),
+        (("- flow", "- {name: flow, filter: 1.5}"), 9, "filter"),
+        (("- flow", "- {name: flow, refresh: 0}"), 9, "refresh"),
+        (("- flow", "- mix"), 9, "`of` lists the generators of a `mix`"),
+        (("- flow", "- {name: flow, of: [copy, noise]}"), 9, "`of` lists the generators of a `mix`"),
+        (("- flow", "- {name: mix, of: [copy, noise], spread: 2}"), 9, "a mix has no spread"),
+        (("- flow", "- {name: mix, of: [floww, noise]}"), 1, "names 'floww', which is no generator of this suite"),
         (("- flow", "- {name: flow, options: {width: -3}}"), 9, "generators[0].options.width"),
         (("- flow", "- {name: flow, options: {width: wide}}"), 9, "integer"),
         (("- flow", "- {name: noise, budget: {steps: 3}}"), 9, "has no budget"),
@@ -97,7 +104,7 @@ def test_built_in_suites_are_good(name):
         (("[digits]", '["torchvision:"]'), 4, "a name must follow the colon"),
         (("[digits]", "[{name: ./here, root: ./there}]"), 4, "`root` has no place here"),
         (("[digits]", "[~nobody-has-this-name/pictures]"), 4, "cannot be followed"),
-        (("seeds: 2", f"seeds: {'x' * 500_000}"), 3, "must be a list, not 'xxx"),
+        (("seeds: 2", f"seeds: {'x' * 500_000}"), 3, "must be a number of seeds or a list of them, not 'xxx"),
         (("name: small", "name: Small Suite"), 1, "name"),
         (("task: classification", "task: classification\ntask: x"), 3, "'task' is there twice"),
         (("seeds: 2", "seeds: !!python/object/apply:os.system ['true']"), 3, "tag"),
@@ -176,12 +183,14 @@ def test_overrides_change_a_suite_and_are_checked_like_it(tmp_path):
     [
         ("seeds", "--set seeds: must be KEY=VALUE"),
         ("=3", "--set =3: must be KEY=VALUE"),
-        ("sedes=3", "--set sedes: sedes: unknown key 'sedes'. did you mean 'seeds'"),
-        ("seeds=0", "--set seeds: seeds: a number of seeds must be between 1 and 10000, not 0"),
+        ("sedes=3", "--set sedes: unknown key 'sedes'. did you mean 'seeds'"),
+        ("seeds=0", "--set seeds: a number of seeds must be between 1 and 10000, not 0"),
+        ("seeds=three", "--set seeds: must be a number of seeds or a list of them, not 'three'"),
+        ("ratios=1", "--set ratios: must be a list, not 1. write [1]"),
         ("generators.flaw.budget.steps=3", "--set generators.flaw.budget.steps: there is no entry 'flaw'. did you"),
         ("generators.9=cgan", "--set generators.9: there is no entry '9'"),
         ("generators.²=cgan", "--set generators.²: there is no entry '²'"),
-        ("generators.flow.options.width=-2", "--set generators.flow.options.width: generators[0].options.width"),
+        ("generators.flow.options.width=-2", "--set generators.flow.options.width: option 'width': must be"),
         ("generators.flow.optins.width=2", "--set generators.flow.optins.width: generators[0].optins: unknown key"),
         ("models=[5]", "--set models: models[0]: must be a name"),
         ("seeds=[", "--set seeds: not plain YAML"),
@@ -193,6 +202,68 @@ def test_a_wrong_override_is_told_by_its_key_not_by_the_file(tmp_path, override,
     with pytest.raises(UserError) as caught:
         load_suite(written(tmp_path, GOOD), ["budget.steps=3", override])
     assert str(caught.value).startswith(said)
+
+
+MISTAKEN = """\
+name: small
+task: classification
+sedes: 2
+datasets: [digits]
+models: [simple_cnn]
+generators: [{name: flow, budget: {steps: many}}]
+ratios: 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("changes", "lines"),
+    [
+        ({}, ["3: sedes: unknown", "6: generators[0].budget.steps: must be", "7: ratios: must be a list"]),
+        ({"models:": "modles:", "ratios: 1": ""}, ["3: sedes: unknown", "5: modles: unknown", "6: generators[0]"]),
+        ({"sedes": "seeds", "[simple_cnn]": "[5]", "many": "3"}, ["5: models[0]: must be a name", "7: ratios"]),
+        (
+            {
+                "sedes": "seeds", "ratios: 1": "", "[digits]": "[digit]", "[simple_cnn]": "[simple_cm]",
+                "budget: {steps: many}": "options: {wdith: 3, ema: 7}",
+            },
+            [
+                "4: datasets[0]: unknown reader 'digit'", "5: models[0]: unknown model",
+                "6: generators[0].options.wdith: unknown", "6: generators[0].options.ema: option 'ema': must be",
+            ],
+        ),
+    ],
+)  # fmt: skip
+def test_every_mistake_of_a_file_is_told_once(tmp_path, monkeypatch, changes, lines):
+    monkeypatch.setattr("cvbench_tasks.classification._in_torchvision", lambda name: False)  # asks torchvision
+    text = MISTAKEN
+    for before, after in changes.items():
+        assert before in text
+        text = text.replace(before, after)
+    file = written(tmp_path, text)
+    with pytest.raises(UserError) as caught:
+        load_suite(file)
+    said = [str(caught.value), *getattr(caught.value, "__notes__", ())]
+    assert len(said) == len(lines), said
+    for line, words in zip(said, lines, strict=True):
+        assert line.startswith(f"{file}:{words}"), line
+
+
+def test_a_list_that_is_too_short_is_told(tmp_path):
+    with pytest.raises(UserError, match="must have at least"):
+        load_suite(written(tmp_path, GOOD.replace("- flow", "- {name: mix, of: [cgan]}")))
+
+
+def test_a_file_full_of_mistakes_tells_the_first(tmp_path):
+    with pytest.raises(UserError) as caught:
+        load_suite(written(tmp_path, GOOD + "".join(f"key_{n}: 1\n" for n in range(50))))
+    assert len(caught.value.__notes__) == MOST_MISTAKES
+    assert caught.value.__notes__[-1] == f"and {50 - MOST_MISTAKES} more"
+
+
+def test_a_folder_named_without_a_slash_is_told_how_to_write_it(tmp_path):
+    (tmp_path / "photos").mkdir()
+    with pytest.raises(UserError, match=r"unknown reader 'photos'\. for the folder write \./photos"):
+        load_suite(written(tmp_path, GOOD.replace("[digits]", "[photos]")))
 
 
 def test_the_rest_of_an_overridden_file_keeps_its_lines(tmp_path):

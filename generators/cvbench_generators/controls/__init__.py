@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
-from cvbench.contracts import Budget, Generator, Progress, Sampler, Workplace
+from cvbench.contracts import Budget, Expected, Generator, Progress, Sampler, Workplace
 from cvbench.errors import NotApplicable
 from cvbench.samples import (
     AnnotationKind,
@@ -70,7 +71,7 @@ class Copy(Generator):
     summary = "control: the training pictures again; must show no effect"
     licence = "Apache-2.0"
     kinds = frozenset({AnnotationKind.LABEL})
-    control = True
+    control: ClassVar[Mapping[str, Expected]] = {"mixed": "none"}
 
     def fit(
         self, train: Dataset, *, budget: Budget | None, seed: int, progress: Progress, workplace: Workplace
@@ -85,6 +86,7 @@ class Oracle(Copy):
     """Real pictures that the cell's real fraction holds back: the best that a generator could do."""
 
     summary = "control: held-back real pictures; must show a gain in `mixed`"
+    control: ClassVar[Mapping[str, Expected]] = {"mixed": "gain"}
     fits_on = "held_back"
 
 
@@ -92,6 +94,7 @@ class ShuffledLabels(Copy):
     """The training pictures with their labels permuted: right pictures, labels that say nothing."""
 
     summary = "control: training pictures with permuted labels; must show a loss alone"
+    control: ClassVar[Mapping[str, Expected]] = {"synthetic": "loss"}
 
     def fit(
         self, train: Dataset, *, budget: Budget | None, seed: int, progress: Progress, workplace: Workplace
@@ -129,7 +132,7 @@ class Noise(Generator):
     summary = "control: uniform noise with labels; must show a loss alone"
     licence = "Apache-2.0"
     kinds = frozenset({AnnotationKind.LABEL})
-    control = True
+    control: ClassVar[Mapping[str, Expected]] = {"synthetic": "loss"}
 
     def fit(
         self, train: Dataset, *, budget: Budget | None, seed: int, progress: Progress, workplace: Workplace

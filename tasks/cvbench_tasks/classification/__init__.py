@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -36,7 +38,7 @@ class Classification(Task):
         if name not in {info.name for info in self.models()} and not _in_torchvision(name):
             hint = near_names(name, (info.name for info in self.models()))
             raise UserError(f"unknown model {name!r}", hint=hint)
-        return TorchvisionOptions
+        return _weights_checked(name)
 
     def model(self, name: str, spec: DatasetSpec, *, options: Any, seed: int, workplace: Workplace) -> Model:
         from cvbench_tasks.classification.classifier import Classifier
@@ -60,6 +62,21 @@ class Classification(Task):
         if missing:
             named = ", ".join(repr(classes[label]) for label in missing[:5])
             raise DataError(f"the test split has a class that train lacks: {named}", where=name)
+
+
+@cache
+def _weights_checked(name: str) -> type:
+    """The options of torchvision's classifier of this name: weights that it does not have are refused at once."""
+
+    @dataclass(frozen=True)
+    class Options(TorchvisionOptions):
+        def __post_init__(self) -> None:
+            if self.weights != "none":  # only then is torchvision worth importing
+                from cvbench_tasks.classification.torchvision_models import check_weights
+
+                check_weights(name, self.weights)
+
+    return Options
 
 
 def _in_torchvision(name: str) -> bool:

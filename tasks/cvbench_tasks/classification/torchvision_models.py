@@ -46,9 +46,7 @@ def _with_head(name: str, weights: str, classes: int) -> nn.Module:
     if weights == "none":
         auxiliary = {"aux_logits": False, "init_weights": True} if name in ("googlenet", "inception_v3") else {}
         return cast(nn.Module, models.get_model(name, weights=None, num_classes=classes, **auxiliary))
-    known = [w.name for w in models.get_model_weights(name)]
-    if weights not in known:
-        raise UserError(f"{name} has no weights {weights!r}", hint=near_names(weights, [*known, "none"]))
+    check_weights(name, weights)
     try:
         network: nn.Module = models.get_model(name, weights=weights)
     except OSError as error:
@@ -64,6 +62,13 @@ def _with_head(name: str, weights: str, classes: int) -> nn.Module:
         fresh = nn.Conv2d(last.in_channels, classes, 1)
     network.set_submodule(last_name, fresh)
     return network
+
+
+def check_weights(name: str, weights: str) -> None:
+    """Raise :class:`UserError` with near names when torchvision has no such weights for the model."""
+    known = [w.name for w in models.get_model_weights(name)]
+    if weights not in known:
+        raise UserError(f"option 'weights': {name} has no {weights!r}", hint=near_names(weights, [*known, "none"]))
 
 
 def _take_channels(network: nn.Module, channels: int, *, keep: bool) -> None:

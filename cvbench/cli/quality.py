@@ -1,0 +1,134 @@
+"""``cvbench quality``: how synthetic pictures compare with real ones before anything is trained on them."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cvbench.cli.app import app
+from cvbench.cli.console import err, out
+from cvbench.cli.run import DeviceChoice, DeviceOption
+
+if TYPE_CHECKING:
+    from cvbench.fidelity.judge import Fidelity
+
+
+class ExtractorChoice(StrEnum):
+    """What the metrics see of a picture."""
+
+    task = "task"
+    random = "random"
+    pixel = "pixel"
+    inception = "inception"
+
+
+class QualityFormat(StrEnum):
+    """How the numbers are printed."""
+
+    table = "table"
+    json = "json"
+
+
+@app.command(rich_help_panel="Data")
+def quality(
+    real: Annotated[str, typer.Argument(help="The real data set's name, or its folder.")],
+    synthetic: Annotated[Path, typer.Argument(help="A folder of pictures as `cvbench generate` writes it.")],
+    extractor: Annotated[
+        ExtractorChoice,
+        typer.Option(help="Features of a classifier of the real data, of the same untrained, pixels, or FID's."),
+    ] = ExtractorChoice.task,
+    weights: Annotated[Path | None, typer.Option(help="Inception's weights file.", show_default="downloaded")] = None,
+    seed: Annotated[int, typer.Option(help="Which pictures are compared when there are more than enough.")] = 0,
+    format: Annotated[QualityFormat, typer.Option(help="For people, or for scripts.")] = QualityFormat.table,
+    out_folder: Annotated[
+        Path | None, typer.Option("--out", help="Write fidelity.json and nearest-pairs.png into a new or empty folder.")
+    ] = None,
+    device: DeviceOption = DeviceChoice.auto,
+) -> None:
+    """Compare synthetic pictures with unseen real ones; beside each number, what real pictures get."""
+    from rich.progress import Progress as Bars
+
+    from cvbench.devices import share_out
+    from cvbench.store import Store, default_cache
+    from cvbench.writers import refuse_folder
+
+    if out_folder is not None:
+        refuse_folder(out_folder)
+    from cvbench.fidelity.quality import judge_pair, open_pair, write_quality
+
+    workers = share_out(device.value, 1, None)
+    with Bars(console=err, transient=True) as bars:
+        bar = bars.add_task("opening the data", total=None)
+
+        def progress(done: int, total: int, note: str = "") -> None:
+            bars.update(bar, completed=done, total=total if done else None, description=note or "working")
+
+        pair = open_pair(real, synthetic)
+        found = judge_pair(
+            pair,
+            extractor.value,
+            weights,
+            seed=seed,
+            store=Store(default_cache()),
+            device=workers.device,
+            progress=progress,
+        )
+    report = {
+        "real": {"name": pair.data.label, "fingerprint": pair.data.fingerprint},
+        "synthetic": {"folder": str(synthetic), "fingerprint": pair.synthetic.fingerprint},
+        **found.to_json(),
+    }
+    if out_folder is not None:
+        write_quality(out_folder, report, found, pair)
+    if format is QualityFormat.json:
+        print(json.dumps(report, indent=1, allow_nan=False))
+    else:
+        _print(found)
+    if out_folder is not None:
+        err.print(f"look at {out_folder / 'nearest-pairs.png'}", markup=False, soft_wrap=True)
+
+
+def _print(found: Fidelity) -> None:
+    from rich import box
+    from rich.table import Table
+
+    from cvbench.fidelity.judge import METRICS
+
+    count = f"{found.compared:,}"
+    out.print(
+        f"{count} synthetic pictures against {count} real ones of the test split, seen through [bold]{found.extractor}"
+        f"[/bold] {found.extractor_hash[:12]}; floor: {count} other real test pictures in the synthetic ones' place",
+        soft_wrap=True,
+    )
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("metric", style="bold", no_wrap=True)
+    table.add_column("value", justify="right", no_wrap=True)
+    table.add_column("floor", justify="right", no_wrap=True)
+    table.add_column("better", no_wrap=True)
+    table.add_column("what it says")
+    for metric in METRICS:
+        error = found.errors.get(metric.name)
+        table.add_row(
+            metric.name,
+            _number(found.values[metric.name]) + (f" ±{_number(error)}" if error is not None else ""),
+            _number(found.floors[metric.name]),
+            "higher" if metric.higher_is_better else "lower",
+            metric.summary,
+        )
+    out.print(table)
+    out.print(
+        f"The Fréchet distance falls as pictures are added: compare it only with others of {count} pictures through "
+        f"the same extractor. Copies were looked for among {found.searched:,} training pictures.",
+        soft_wrap=True,
+    )
+
+
+def _number(value: float) -> str:
+    """Four digits, small ones in full."""
+    if value != value:
+        return "–"
+    return f"{value:.3f}" if 0.001 <= abs(value) < 100 or value == 0 else f"{value:.3g}"

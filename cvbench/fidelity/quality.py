@@ -1,0 +1,126 @@
+"""One folder of synthetic pictures judged against one real data set: a plan's judge step without a suite."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cvbench.contracts import Progress, Splits
+from cvbench.durable import settle, telling_a_full_disk
+from cvbench.engine import engine_name
+from cvbench.errors import CvbenchError, DataError
+from cvbench.fidelity.extractors import make_extractor
+from cvbench.fidelity.judge import Fidelity, comparable_count, judge_samples
+from cvbench.fidelity.pictures import pair_sheet
+from cvbench.fidelity.probe import load_probe
+from cvbench.jobs import DataRef, ProbeJob, RealPart
+from cvbench.plan import open_entry
+from cvbench.readers.image_folder import class_folders, decode, pictures_in, unequal
+from cvbench.samples import DatasetSpec, LabelledImages, labelled
+from cvbench.seeds import derive_seed
+from cvbench.steps import run_job
+from cvbench.store import Store
+from cvbench.suite import dataset_entry
+from cvbench.writers import refuse_folder
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A real data set and a synthetic one with the same classes and picture shape."""
+
+    data: DataRef
+    splits: Splits
+    synthetic: LabelledImages
+
+
+def open_pair(real: str, synthetic: Path) -> Pair:
+    """Open both. Raises :class:`UserError` when one cannot be read or they do not fit each other."""
+    data, opened = open_entry(dataset_entry(real))
+    return Pair(data, opened.splits, open_synthetic(synthetic, labelled(opened.splits.train).spec))
+
+
+def open_synthetic(folder: Path, real: DatasetSpec) -> LabelledImages:
+    """All pictures of ``folder/<class>/*``, with the labels of the real set's classes by their names.
+
+    Raises :class:`DataError` when its classes are others, it holds no pictures, or they are of another size.
+    """
+    if not folder.is_dir():
+        raise DataError("there is no such folder", where=str(folder), hint="`cvbench generate` writes one")
+    folders = {place.name: place for place in class_folders(folder)}
+    for name in sorted(folders.keys() ^ set(real.classes)):
+        whose = f"which {real.name} lacks" if name in folders else f"but {real.name} does"
+        raise DataError(
+            f"has {'a' if name in folders else 'no'} class {name!r}, {whose}",
+            where=str(folder),
+            hint="it must have one folder per class of the real data, by the same names",
+        )
+    listed = [(file, label) for label, name in enumerate(real.classes) for file in pictures_in(folders[name])]
+    if not listed:
+        raise DataError("its class folders hold no pictures", where=str(folder), hint="<class>/*.png")
+    with ThreadPoolExecutor() as pool:
+        pictures = list(pool.map(lambda found: decode(found[0], None, None), listed))
+    if len(sizes := {picture.shape[:2] for picture in pictures}) > 1:
+        raise unequal(sizes, folder)
+    found, wanted = pictures[0].shape[:2], (real.height, real.width)
+    if found != wanted:
+        has, needs = ("x".join(map(str, size)) for size in (found, wanted))
+        raise DataError(f"its pictures are {has} (height x width), those of {real.name} {needs}", where=str(folder))
+    for (file, _), picture in zip(listed, pictures, strict=True):
+        if picture.shape[2] != real.channels:
+            words = {1: "grey", 3: "RGB"}
+            raise DataError(
+                f"is {words[picture.shape[2]]}, the pictures of {real.name} are {words[real.channels]}", where=str(file)
+            )
+    labels = np.array([label for _, label in listed], dtype=np.int64)
+    return LabelledImages(real, np.stack(pictures), labels)
+
+
+def judge_pair(
+    pair: Pair, extractor: str, weights: Path | None, *, seed: int, store: Store, device: str, progress: Progress
+) -> Fidelity:
+    """The fidelity of the synthetic set. The probe is a run's: trained once per data set, found in the cache after.
+
+    Raises :class:`CvbenchError` with the reason when the probe cannot be trained or the sets cannot be compared.
+    """
+    train, test, spec = labelled(pair.splits.train), labelled(pair.splits.test), pair.synthetic.spec
+    comparable_count(test, pair.synthetic)
+    make = partial(make_extractor, extractor, spec=spec, weights=weights, device=device)
+    made = None if extractor == "task" and weights is None else make()  # says what it lacks before a probe is trained
+    job = ProbeJob(RealPart(pair.data, 1.0, None, 0), derive_seed(0, "judge"), engine_name(device))
+    outcome = run_job(job, store, progress, device)
+    artefact = store.find("probe", job.key)
+    if outcome.status != "ok" or artefact is None:
+        raise CvbenchError(f"the probe's training {outcome.status}: {outcome.reason}")
+    probe = load_probe(artefact.folder, device)
+    progress(0, 1, "judging")
+    return judge_samples(train, test, pair.synthetic, made or make(probe=probe), probe, seed=derive_seed(seed, "judge"))
+
+
+def write_quality(folder: Path, report: Mapping[str, Any], found: Fidelity, pair: Pair) -> None:
+    """``fidelity.json`` and ``nearest-pairs.png``: both there, or nothing.
+
+    Raises :class:`UserError` when the folder is there and not empty.
+    """
+    refuse_folder(folder)
+    torn = folder.with_name(f"{folder.name}.{os.getpid()}.part")
+    made, seen = [made for made, _, _ in found.pairs], [seen for _, seen, _ in found.pairs]
+    originals = labelled(pair.splits.train).images
+    try:
+        with telling_a_full_disk(folder.parent):
+            torn.mkdir(parents=True)
+            (torn / "fidelity.json").write_text(json.dumps(report, indent=1, allow_nan=False) + "\n")
+            pair_sheet(pair.synthetic.images[made], np.asarray(originals[seen])).save(torn / "nearest-pairs.png")
+        if folder.exists():
+            folder.rmdir()
+        settle(torn, folder)
+    finally:
+        shutil.rmtree(torn, ignore_errors=True)

@@ -1,0 +1,103 @@
+"""What a table is made of: rows, each with its numbers, its verdict and its cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cvbench.contracts import Metric
+from cvbench.effects import Effect, Interval, Judgement
+from cvbench.ledger import CellRecord
+from cvbench.worth import Worth
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One metric of one row. ``effect`` and ``items`` are None for the real row itself."""
+
+    mean: Interval | None
+    effect: Effect | None = None
+    items: Interval | None = None
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Mean wall seconds per cell; ``samples_per_second`` is None without a generator."""
+
+    fit: float | None
+    samples_per_second: float | None
+    train: float | None
+
+
+@dataclass(frozen=True)
+class Row:
+    """All seeds of one way of making the training data.
+
+    ``expected``: what a control must show: gain, loss or none. ``judgement`` is of the primary metric. ``statuses``
+    counts all planned cells, so nothing is dropped. ``worth``: of a mixed row, where real data alone draws a curve.
+    """
+
+    real: str
+    regime: str
+    generator: str | None
+    ratio: float | None
+    control: bool
+    expected: str
+    measured: Mapping[str, Measured]
+    cost: Cost
+    statuses: Mapping[str, int]
+    reasons: tuple[str, ...] = ()
+    judgement: Judgement | None = None
+    worth: Worth | None = None
+
+    @property
+    def n_ok(self) -> int:
+        """Seeds with scores."""
+        return self.statuses.get("ok", 0)
+
+    @property
+    def n(self) -> int:
+        """Seeds planned."""
+        return sum(self.statuses.values())
+
+    @property
+    def label(self) -> str:
+        """``mixed flow ×1``."""
+        return f"{self.regime} {self.generator} ×{self.ratio:g}" if self.generator else self.regime
+
+
+@dataclass(frozen=True)
+class Table:
+    """One task, data set and model; Holm's correction is over its rows."""
+
+    task: str
+    dataset: str
+    model: str
+    metrics: tuple[Metric, ...]
+    test_items: int
+    blocks: Mapping[str, tuple[Row, ...]]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def primary(self) -> Metric:
+        """The metric that verdicts are about."""
+        return next(metric for metric in self.metrics if metric.primary)
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """All rows, block after block."""
+        return tuple(row for block in self.blocks.values() for row in block)
+
+
+def cost_of(cells: Sequence[CellRecord]) -> Cost:
+    """Means over the cells that know."""
+
+    def mean(phase: str) -> float | None:
+        found = [cell.seconds[phase] for cell in cells if phase in cell.seconds]
+        return float(np.mean(found)) if found else None
+
+    sampling = [(cell.synthetic, cell.seconds["sample"]) for cell in cells if cell.seconds.get("sample")]
+    rate = sum(count for count, _ in sampling) / sum(s for _, s in sampling) if sampling else None
+    return Cost(mean("fit"), rate, mean("train"))

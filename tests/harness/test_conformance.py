@@ -1,0 +1,132 @@
+"""The checks of a plugin: what they must not let pass, and what they say of what they cannot check."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import save_file
+
+from cvbench.conformance import _is_plain_data, check_generator, check_task
+from cvbench.contracts import Generator, Sampler
+from cvbench.errors import NotApplicable
+from cvbench.samples import AnnotationKind, LabelledImages, load_dataset, proportional_counts, shuffled_labels
+from tests.toy_plugins import ToyTask
+
+
+class FlatSampler(Sampler):
+    """One grey per class and seed: a generator that keeps every promise, for others to break one of."""
+
+    def __init__(self, data):
+        self.data = data
+
+    def sample(self, count, *, seed, class_counts=None):
+        counts = proportional_counts(self.data.class_counts(), count) if class_counts is None else class_counts
+        labels, spec = shuffled_labels(counts, seed), self.data.spec
+        shades = np.random.default_rng(seed).integers(0, 256, (len(labels), 1, 1, 1), np.uint8)
+        shape = (len(labels), spec.height, spec.width, spec.channels)
+        yield LabelledImages(spec, np.broadcast_to(shades, shape).copy(), labels)
+
+    def save(self, folder):
+        self.data.save(folder)
+
+
+class Flat(Generator):
+    summary, licence, kinds = "one grey", "MIT", frozenset({AnnotationKind.LABEL})
+    sampler = FlatSampler
+
+    def fit(self, train, *, budget, seed, progress, workplace):
+        return self.sampler(train)
+
+    def load(self, folder, *, device="cpu"):
+        return self.sampler(load_dataset(folder))
+
+
+def problems(cls) -> list[str]:
+    return [f"{check.promise}: {check.problem}" for check in check_generator(cls) if check.problem]
+
+
+def test_a_generator_that_keeps_its_promises_passes():
+    assert problems(Flat) == []
+
+
+def test_a_generator_for_one_shape_only_passes_and_says_so():
+    class GreyOnly(Flat):
+        def fit(self, train, **rest):
+            if train.spec.channels != 1:
+                raise NotApplicable("only for grey pictures")
+            return super().fit(train, **rest)
+
+    assert problems(GreyOnly) == []
+    unchecked = [check.promise for check in check_generator(GreyOnly) if not check.checked]
+    assert unchecked == ["10×12×3: not checked: the generator says that this is not for it: only for grey pictures"]
+
+
+def test_a_generator_that_refuses_everything_does_not_pass():
+    class Never(Flat):
+        def fit(self, train, **rest):
+            raise NotApplicable("only for cats")
+
+    assert problems(Never) == ["fits some data: it says 'not for this' to pictures of 8×8×1 and 10×12×3"]
+
+
+def test_a_sampler_that_refuses_what_it_was_fitted_on_does_not_pass():
+    class Refuses(FlatSampler):
+        def sample(self, count, *, seed, class_counts=None):
+            raise NotApplicable("not today")
+
+    class Late(Flat):
+        sampler = Refuses
+
+    assert any("gives as many samples as asked: NotApplicable: not today" in problem for problem in problems(Late))
+
+
+@pytest.mark.parametrize("kind", ["torch", "object npy"])
+def test_a_sampler_that_saves_pickles_does_not_pass(kind):
+    class Pickled(FlatSampler):
+        def save(self, folder):
+            super().save(folder)
+            if kind == "torch":
+                torch.save({"a": torch.zeros(2)}, folder / "more.pt")
+            else:
+                np.save(folder / "more.npy", np.array([{}], dtype=object), allow_pickle=True)
+
+    class Unsafe(Flat):
+        sampler = Pickled
+
+    assert [p.split(": ")[1] for p in problems(Unsafe)] == ["saves and loads without pickle"] * 2
+    assert all("more." in problem for problem in problems(Unsafe))
+
+
+def plain(path) -> bool:
+    try:
+        return _is_plain_data(path)
+    except Exception:
+        return False
+
+
+def test_only_formats_that_run_no_code_are_plain_data(tmp_path):
+    (tmp_path / "a.json").write_text(json.dumps({}))
+    np.save(tmp_path / "a.npy", np.zeros(3))
+    np.savez(tmp_path / "a.npz", a=np.zeros(3))
+    save_file({"a": np.zeros(3)}, tmp_path / "a.safetensors")
+    assert all(plain(path) for path in tmp_path.iterdir())
+    for suffix in ("json", "npy", "npz", "safetensors", "pt", "pkl", "bin"):
+        torch.save({"a": torch.zeros(3)}, tmp_path / f"torch.{suffix}")
+        assert not plain(tmp_path / f"torch.{suffix}"), suffix
+    np.savez(tmp_path / "objects.npz", a=np.array([{}], dtype=object))
+    assert not plain(tmp_path / "objects.npz")
+
+
+def test_other_kinds_of_annotation_are_said_not_to_be_checked():
+    class Boxes(Flat):
+        kinds = frozenset({AnnotationKind.BOXES})
+
+    class BoxTask(ToyTask):
+        kind = AnnotationKind.BOXES
+
+    for checks in (list(check_generator(Boxes)), list(check_task(BoxTask))):
+        assert [check.checked for check in checks].count(False) == 1
+        assert checks[-1].promise.startswith("not checked: ")
+        assert checks[-1].promise.endswith("labelled pictures only, not boxes")
+        assert not any(check.problem for check in checks)
