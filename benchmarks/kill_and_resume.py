@@ -42,10 +42,16 @@ def records(run: Path) -> list[dict[str, object]]:
 def results(run: Path) -> dict[object, object]:
     """Cell → everything that was measured, per-item scores as bytes."""
     return {
-        r["cell"]: (r["status"], r["metrics"], r["per_class"], (run / "items" / f"{r['cell']}.npz").read_bytes())
+        r["cell"]: (r["status"], r["metrics"], r["per_class"], r["fidelity"], items(run, r["cell"]))
         for r in records(run)
         if r["status"] == "ok"
     }
+
+
+def items(run: Path, cell: object) -> bytes:
+    """The cell's file of per-item scores; a cell that judges a synthetic set has none."""
+    file = run / "items" / f"{cell}.npz"
+    return file.read_bytes() if file.exists() else b""
 
 
 def main() -> None:

@@ -148,6 +148,15 @@ class Sampler(ABC):
 
         raise NotApplicable(f"{type(self).__name__} has no latent to widen")
 
+    def walk(self, count: int, *, seed: int) -> Dataset:
+        """``count`` samples of each class on a path through the latent, class after class: for people to look at.
+
+        Raises :class:`~cvbench.errors.NotApplicable` when it has no latent.
+        """
+        from cvbench.errors import NotApplicable
+
+        raise NotApplicable(f"{type(self).__name__} has no latent to walk through")
+
 
 class Translator(Sampler):
     """A sampler that makes its pictures out of others, and can be given any: a fitted pix2pix or CycleGAN."""

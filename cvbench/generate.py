@@ -54,6 +54,7 @@ def request_samples(
     per_class: int | None,
     seed: int,
     settings: Sequence[str],
+    data_options: Sequence[str],
     device: str,
 ) -> SampleRequest:
     """Check everything and open the data. Raises :class:`UserError` before anything is fitted."""
@@ -64,7 +65,7 @@ def request_samples(
     entry = generator_entry(generator, settings)
     if load_plugin("generators", entry.name).fits_on == "held_back":
         raise UserError(f"{generator!r} needs a suite: it gives real pictures that a suite holds back")
-    reference, opened = open_entry(dataset_entry(data))
+    reference, opened = open_entry(dataset_entry(data, data_options))
     part = RealPart(reference, 1.0, None, 0)
     classes = len(opened.splits.train.spec.classes)
     total = per_class * classes if per_class is not None else asked

@@ -95,16 +95,17 @@ def make_plan(suite: Suite, *, device: str, processes: int = 1) -> Plan:
         cells += [
             cell
             for model in suite.models
-            for share in suite.real
-            for regime, generator, ratio in _contenders(suite)
+            for share in suite.shares
+            for regime, generator, ratio in _contenders(suite, share)
             for seed in suite.seeds
             for cell in [grid.cell(model, share, regime, generator, ratio, seed)]
         ]
         if suite.fidelity != "none" and task.kind is AnnotationKind.LABEL:
             cells += [
                 grid.judgement(share, generator, seed)
-                for share in suite.real
+                for share in suite.shares
                 for generator in suite.generators
+                if suite.regimes_of(generator, share)
                 for seed in suite.seeds
             ]
     return Plan(suite, task, tuple(cells), facts)
@@ -135,14 +136,14 @@ def _facts(data: DataRef, opened: OpenedData) -> dict[str, Any]:
     }
 
 
-def _contenders(suite: Suite) -> list[tuple[str, GeneratorEntry | None, float | None]]:
+def _contenders(suite: Suite, share: RealShare) -> list[tuple[str, GeneratorEntry | None, float | None]]:
     """The rows of every comparison: real, augment, then generator × regime × ratio."""
     rows: list[tuple[str, GeneratorEntry | None, float | None]] = [("real", None, None)]
-    if "augment" in suite.regimes:
+    if suite.augments(share):
         rows.append(("augment", None, None))
     for generator in suite.generators:
-        for regime in suite.regimes_of(generator):
-            rows += [(regime, generator, ratio) for ratio in suite.ratios_of(generator)]
+        for regime in suite.regimes_of(generator, share):
+            rows += [(regime, generator, ratio) for ratio in suite.ratios_of(generator, share)]
     return rows
 
 
@@ -192,9 +193,9 @@ class _Grid:
 
     def judgement(self, share: RealShare, generator: GeneratorEntry, seed: int) -> PlannedCell:
         """The fidelity of a generator's largest set of this seed: nothing is trained on it."""
-        part, ratio = self._part(share, seed), max(self.suite.ratios_of(generator))
+        part, ratio = self._part(share, seed), max(self.suite.ratios_of(generator, share))
         kept, _ = self._sizes(share, part.seed)
-        least = min(max(self.suite.ratios_of(entry)) for entry in self.suite.generators)
+        least = min(max(self.suite.ratios_of(entry, share)) for entry in self.suite.generators)
         job = JudgeJob(
             synthetic=self._set(generator, share, part, ratio, seed),
             part=part,

@@ -134,4 +134,6 @@ def _left_by_a_kill(path: Path) -> bool:
 
 def _differences(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     keys: Sequence[str] = sorted(key for key in now if earlier.get(key) != now[key])
-    return f" (they differ in {', '.join(keys)})" if keys else ""
+    if not keys:
+        return ": the same suite, but its data, a plugin, torch or the device is another one by now"
+    return f" (they differ in {', '.join(keys)})"

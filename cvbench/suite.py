@@ -153,10 +153,21 @@ class GeneratorEntry(_Entry):
 
 
 class RealShare(_Strict):
-    """How much of the real train split a cell uses: a fraction of each class, or a number per class."""
+    """How much of the real train split a cell uses: a fraction of each class, or a number per class.
+
+    ``regimes``, ``ratios``: at this share alone; a generator with regimes of its own takes those of both lists.
+    """
 
     fraction: Annotated[float, Field(gt=0, le=1)] | None = None
     per_class: Count | None = None
+    regimes: Annotated[tuple[Regime, ...], Field(min_length=1), AfterValidator(_distinct)] | None = None
+    ratios: Ratios | None = None
+
+    @model_validator(mode="after")
+    def _is_one_number(self) -> RealShare:
+        if (self.fraction is None) == (self.per_class is None):
+            raise ValueError("give either a fraction or a number per_class")
+        return self
 
     def __str__(self) -> str:
         return f"{self.per_class}/class" if self.per_class else f"{100 * (self.fraction or 0):g}%"
@@ -179,6 +190,7 @@ class Suite(_Strict):
         | None
     ) = None
     real_per_class: Annotated[tuple[Count, ...], Field(min_length=1), AfterValidator(_distinct)] | None = None
+    real: Annotated[tuple[RealShare, ...], Field(min_length=1), AfterValidator(_distinct)] | None = None
     budget: BudgetEntry = BudgetEntry()
     fidelity: Literal["task", "random", "pixel", "inception", "none"] = "task"
     time_limit: Annotated[float, Field(gt=0)] | None = None
@@ -208,12 +220,13 @@ class Suite(_Strict):
             raise ValueError(f"the generator {idle[0]!r} needs synthetic, mixed or finetune")
         return regimes
 
-    @field_validator("real_per_class")
+    @field_validator("real_per_class", "real")
     @classmethod
-    def _instead_of_a_fraction(cls, counts: EntriesT | None, info: ValidationInfo) -> EntriesT | None:
-        if counts and info.data.get("real_fraction"):
-            raise ValueError("real_fraction and real_per_class exclude each other")
-        return counts
+    def _one_way_of_saying_it(cls, said: EntriesT | None, info: ValidationInfo) -> EntriesT | None:
+        other = next((key for key in ("real_fraction", "real_per_class") if info.data.get(key)), None)
+        if said and other:
+            raise ValueError(f"{other} and {info.field_name} exclude each other")
+        return said
 
     @model_validator(mode="after")
     def _spans_something(self) -> Suite:
@@ -235,19 +248,26 @@ class Suite(_Strict):
         return next(entry for entry in self.generators if entry.label == label)
 
     @property
-    def real(self) -> tuple[RealShare, ...]:
+    def shares(self) -> tuple[RealShare, ...]:
         """The shares of real data, in the suite's order."""
+        if self.real:
+            return self.real
         if self.real_per_class:
             return tuple(RealShare(per_class=count) for count in self.real_per_class)
         return tuple(RealShare(fraction=fraction) for fraction in self.real_fraction or (1.0,))
 
-    def regimes_of(self, generator: GeneratorEntry) -> tuple[str, ...]:
-        """The regimes that a generator's samples are used in."""
-        return generator.regimes or tuple(regime for regime in self.regimes if regime != "augment")
+    def augments(self, share: RealShare) -> bool:
+        """Whether the regime ``augment`` is asked for at this share."""
+        return "augment" in (share.regimes or self.regimes)
 
-    def ratios_of(self, generator: GeneratorEntry) -> tuple[float, ...]:
+    def regimes_of(self, generator: GeneratorEntry, share: RealShare) -> tuple[str, ...]:
+        """The regimes that a generator's samples are used in at a share of the real data."""
+        wanted = share.regimes or generator.regimes or self.regimes
+        return tuple(r for r in wanted if r != "augment" and (generator.regimes is None or r in generator.regimes))
+
+    def ratios_of(self, generator: GeneratorEntry, share: RealShare) -> tuple[float, ...]:
         """Synthetic samples per real one."""
-        return generator.ratios or self.ratios
+        return generator.ratios or share.ratios or self.ratios
 
     def canonical(self) -> dict[str, Any]:
         """Plain data: what was asked, with defaults filled in."""
@@ -290,11 +310,12 @@ def parse_suite(source: Source) -> Suite:
     return suite.model_copy(update={"datasets": tuple(datasets)})
 
 
-def dataset_entry(name: str) -> DatasetEntry:
-    """A data set by a name or folder, outside of a suite. Raises :class:`UserError`."""
-    source = Source("--data", {})
+def dataset_entry(name: str, options: Sequence[str] = ()) -> DatasetEntry:
+    """A data set by a name or folder, with ``KEY=VALUE`` options, outside of a suite. Raises :class:`UserError`."""
+    plain = Source("--data", {"name": name, "options": {}})
+    source = overridden(plain, [f"options.{option}" for option in options])
     try:
-        entry = DatasetEntry.model_validate(name)
+        entry = DatasetEntry.model_validate(_as_tuples(source.data))
     except ValidationError as error:
         raise _explained(error, source, DatasetEntry) from None
     return _checked_dataset(entry, source, (), Path())

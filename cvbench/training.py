@@ -132,9 +132,12 @@ class BatchOrder:
 
 @dataclass(frozen=True)
 class OptimizerSettings:
-    """How one optimizer descends. ``betas`` are Adam's; SGD uses the first as Nesterov momentum."""
+    """How one optimizer descends.
 
-    name: Literal["adamw", "adam", "sgd"] = "adamw"
+    ``betas`` are Adam's; SGD uses the first as Nesterov momentum, RMSprop as momentum and the second as smoothing.
+    """
+
+    name: Literal["adamw", "adam", "sgd", "rmsprop"] = "adamw"
     learning_rate: float = 1e-3
     weight_decay: float = 0.0
     betas: tuple[float, float] = (0.9, 0.999)
@@ -159,10 +162,14 @@ class Descent:
         self.parameters = list(parameters)
         rate, decay = settings.learning_rate, settings.weight_decay
         self.optimizer: torch.optim.Optimizer
+        momentum, smoothing = settings.betas
         if settings.name == "sgd":
-            momentum = settings.betas[0]
             self.optimizer = torch.optim.SGD(
                 self.parameters, rate, momentum=momentum, weight_decay=decay, nesterov=momentum > 0
+            )
+        elif settings.name == "rmsprop":
+            self.optimizer = torch.optim.RMSprop(
+                self.parameters, rate, alpha=smoothing, momentum=momentum, weight_decay=decay
             )
         else:
             family = torch.optim.AdamW if settings.name == "adamw" else torch.optim.Adam

@@ -1,4 +1,4 @@
-"""Writes labelled pictures for people and other tools: an image folder, and a contact sheet to look at."""
+"""Writes labelled pictures for people and other tools: an image folder with a contact sheet."""
 
 from __future__ import annotations
 
@@ -9,17 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
 from cvbench.contracts import Progress
 from cvbench.durable import telling_a_full_disk
 from cvbench.errors import UserError
 from cvbench.samples import LabelledImages
-
-SHEET_COLUMNS = 10
-SHEET_MARGIN = 2  # pixels between pictures
-SHEET_LEAST_SIDE = 56  # pixels: smaller pictures are enlarged by a whole factor, so that they can be seen
+from cvbench.sheets import as_image, contact_sheet
 
 
 def write_image_folder(data: LabelledImages, folder: Path, *, about: Mapping[str, Any], progress: Progress) -> None:
@@ -57,25 +51,7 @@ def _write(data: LabelledImages, torn: Path, about: Mapping[str, Any], progress:
     for name in data.spec.classes:
         (torn / name).mkdir(parents=True)
     for number, (picture, label) in enumerate(zip(data.images, data.labels, strict=True)):
-        _image(picture).save(torn / data.spec.classes[label] / f"{number:06d}.png")
+        as_image(picture).save(torn / data.spec.classes[label] / f"{number:06d}.png")
         progress(number + 1, len(data), "writing")
     contact_sheet(data).save(torn / "contact-sheet.png")
     (torn / "about.json").write_text(json.dumps(dict(about), indent=1) + "\n")
-
-
-def contact_sheet(data: LabelledImages, columns: int = SHEET_COLUMNS) -> Image.Image:
-    """One row per class in the classes' order, the first ``columns`` pictures of each; gaps stay white."""
-    spec = data.spec
-    scale = max(1, -(-SHEET_LEAST_SIDE // max(spec.height, spec.width)))
-    high, wide = spec.height * scale + SHEET_MARGIN, spec.width * scale + SHEET_MARGIN
-    sheet = np.full((len(spec.classes) * high, columns * wide, spec.channels), 255, np.uint8)
-    for row in range(len(spec.classes)):
-        for column, place in enumerate(np.flatnonzero(data.labels == row)[:columns]):
-            enlarged = data.images[place].repeat(scale, axis=0).repeat(scale, axis=1)
-            top, left = row * high, column * wide
-            sheet[top : top + enlarged.shape[0], left : left + enlarged.shape[1]] = enlarged
-    return _image(sheet)
-
-
-def _image(pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> Image.Image:
-    return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else np.ascontiguousarray(pixels))

@@ -6,13 +6,14 @@ import errno
 import sys
 
 from cvbench.cli.app import app
+from cvbench.cli.console import complain
 from cvbench.errors import CvbenchError
 
 
 def main() -> None:
     """Run the command line: a user's mistake is one line on stderr and exit code 2, never a traceback."""
     # each adds its commands
-    from cvbench.cli import cache, data, generate, listing, plugin_author, quality, report, run  # noqa: F401
+    from cvbench.cli import cache, data, generate, listing, plugin_author, quality, report, run, show  # noqa: F401
 
     try:
         app()
@@ -28,7 +29,6 @@ def main() -> None:
 
 
 def fail(message: str) -> None:
-    """One line on stderr, exit code 2. What is not printable is shown by its code: text of files moves no cursor."""
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in " ".join(message.split()))
-    print(f"cvbench: {shown}", file=sys.stderr)
+    """One line on stderr, exit code 2."""
+    complain(message)
     sys.exit(2)

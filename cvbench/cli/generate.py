@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cvbench.cli.app import app
-from cvbench.cli.console import err, out
+from cvbench.cli.console import out
 from cvbench.cli.run import DeviceChoice, DeviceOption
 
 
@@ -22,13 +22,16 @@ def generate(
     seed: Annotated[int, typer.Option(help="The same seed makes the same pictures.")] = 0,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="options.KEY=… or budget.steps=… of the generator."),
+        typer.Option("--set", metavar="KEY=VALUE", help="The generator's options.KEY, budget.steps, spread or filter."),
+    ] = None,
+    data_option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="An option of the data set's reader, such as size=32 for a folder."),
     ] = None,
     device: DeviceOption = DeviceChoice.auto,
 ) -> None:
     """Write an image folder of synthetic pictures, with a contact sheet to look at."""
-    from rich.progress import Progress as Bars
-
+    from cvbench.cli.progress import one_bar
     from cvbench.devices import share_out
     from cvbench.generate import request_samples, sample_set
     from cvbench.store import Store, default_cache
@@ -43,14 +46,10 @@ def generate(
         per_class=per_class,
         seed=seed,
         settings=set_ or [],
+        data_options=data_option or [],
         device=workers.device,
     )
-    with Bars(console=err, transient=True) as bars:
-        bar = bars.add_task("starting", total=None)
-
-        def progress(done: int, total: int, note: str = "") -> None:
-            bars.update(bar, completed=done, total=total, description=note or "working")
-
+    with one_bar("starting") as progress:
         made = sample_set(request, Store(default_cache()), workers.device, progress)
         write_image_folder(made, out_folder, about=request.about(), progress=progress)
     out.print(

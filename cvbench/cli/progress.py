@@ -64,19 +64,17 @@ class RunProgress:
     ``plan`` tells what jobs are called by their cells, ``folder`` where ``cvbench status`` looks.
     """
 
-    def __init__(
-        self, jobs: Sequence[Job], workers: int, timings: Timings, plan: Plan | None = None, folder: Path | None = None
-    ) -> None:
+    def __init__(self, jobs: Sequence[Job], workers: int, timings: Timings, plan: Plan, folder: Path) -> None:
         self.total, self.done, self.failed = len(jobs), 0, 0
         self.waiting = {job.key: job for job in jobs}
         self.workers, self.timings, self.folder = workers, timings, folder
-        self.titles = Titles(jobs, plan.cells if plan else ())
-        self.primary = next((metric.name for metric in plan.task.metrics if metric.primary), "") if plan else ""
+        self.titles = Titles(jobs, plan.cells)
+        self.primary = next((metric.name for metric in plan.task.metrics if metric.primary), "")
         self.costs = {job.key: (sort_of(job), max(1, work(job))) for job in jobs}
         self.seconds_per_work = _learnt(timings, jobs)
         self.paces: dict[str, Pace] = {}
         self.bars: dict[str, TaskID] = {}
-        self.began, self.written = time.monotonic(), 0.0
+        self.began, self.written = time.monotonic(), float("-inf")
         self.live = _bars()
         self.whole = self.live.add_task("[bold]run", total=self.total, words=self._whole_words())
 
@@ -87,9 +85,8 @@ class RunProgress:
 
     def __exit__(self, *_: object) -> None:
         self.live.stop()
-        if self.folder is not None:
-            with suppress(OSError):
-                (self.folder / FILE).unlink(missing_ok=True)
+        with suppress(OSError):
+            (self.folder / FILE).unlink(missing_ok=True)
 
     def started(self, job: Job) -> None:
         """A worker took the job."""
@@ -106,8 +103,7 @@ class RunProgress:
         if err.is_terminal:
             _show(self.live, self.bars[job.key], self.titles.brief(job), pace)
             self.live.update(self.whole, words=self._whole_words())
-        if time.monotonic() - self.written > WRITE_SECONDS:
-            self._write()
+        self._write()
 
     def finished(self, end: Finished) -> None:
         """A job ended, one way or another."""
@@ -159,8 +155,8 @@ class RunProgress:
         return f"{left}, {spent}" if (left := self._left()) else spent
 
     def _write(self) -> None:
-        """What ``cvbench status`` reads, whole; a disk that does not take it stops no run."""
-        if self.folder is None:
+        """What ``cvbench status`` reads, now and then and whole; a disk that does not take it stops no run."""
+        if time.monotonic() - self.written < WRITE_SECONDS:
             return
         self.written = time.monotonic()
         jobs = [

@@ -50,8 +50,7 @@ def quality(
     device: DeviceOption = DeviceChoice.auto,
 ) -> None:
     """Compare synthetic pictures with unseen real ones; beside each number, what real pictures get."""
-    from rich.progress import Progress as Bars
-
+    from cvbench.cli.progress import one_bar
     from cvbench.devices import share_out
     from cvbench.store import Store, default_cache
     from cvbench.writers import refuse_folder
@@ -61,12 +60,7 @@ def quality(
     from cvbench.fidelity.quality import judge_pair, open_pair, write_quality
 
     workers = share_out(device.value, 1, None)
-    with Bars(console=err, transient=True) as bars:
-        bar = bars.add_task("opening the data", total=None)
-
-        def progress(done: int, total: int, note: str = "") -> None:
-            bars.update(bar, completed=done, total=total if done else None, description=note or "working")
-
+    with one_bar("opening the data") as progress:
         pair = open_pair(real, synthetic)
         found = judge_pair(
             pair,

@@ -204,7 +204,7 @@ def run(
         work = todo(made, folder.ledger, store, retry.value)
         timings = Timings(store.root)
         try:
-            with RunProgress(work.jobs, workers.jobs, timings) as progress:
+            with RunProgress(work.jobs, workers.jobs, timings, made, folder.path) as progress:
                 run(
                     made,
                     work,

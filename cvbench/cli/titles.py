@@ -17,7 +17,7 @@ _VERBS: dict[type, str] = {FitJob: "fit", SampleJob: "sample", MixJob: "mix", Ju
 class Titles:
     """Names jobs by themselves and, for what a job does not know, by the cells that need it."""
 
-    def __init__(self, jobs: Sequence[Job], cells: Sequence[PlannedCell] = ()) -> None:
+    def __init__(self, jobs: Sequence[Job], cells: Sequence[PlannedCell]) -> None:
         self.places: dict[str, list[Coordinates]] = {}
         for cell in cells:
             for key in closure([cell.job]):

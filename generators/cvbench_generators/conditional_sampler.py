@@ -16,7 +16,15 @@ from torch import Tensor, nn
 
 from cvbench.contracts import Sampler
 from cvbench.errors import DataError, NotApplicable
-from cvbench.samples import Dataset, DatasetSpec, IntArray, LabelledImages, proportional_counts, shuffled_labels
+from cvbench.samples import (
+    Dataset,
+    DatasetSpec,
+    IntArray,
+    LabelledImages,
+    gather,
+    proportional_counts,
+    shuffled_labels,
+)
 from cvbench.seeds import derive_seed
 from cvbench.training import Curves
 
@@ -38,6 +46,20 @@ class Noise:
     def uniform(self, *shape: int) -> Tensor:
         """float32 ``shape`` in [0, 1)."""
         return torch.rand(shape, generator=self.generator)
+
+
+@dataclass(frozen=True)
+class Walk(Noise):
+    """Noise along a quarter of a great circle from one draw to another: every point is as likely as a draw."""
+
+    def normal(self, *shape: int) -> Tensor:
+        start, end = super().normal(2, 1, *shape[1:])
+        angle = torch.linspace(0, torch.pi / 2, shape[0]).view(-1, *[1] * (len(shape) - 1))
+        between: Tensor = torch.cos(angle) * start + torch.sin(angle) * end
+        return between
+
+    def uniform(self, *shape: int) -> Tensor:
+        return super().uniform(1, *shape[1:]).expand(shape)
 
 
 # (network, int64 labels (n,), noise) → float pictures (n, C, H, W) in [-1, 1]
@@ -72,14 +94,26 @@ class ConditionalSampler(Sampler):
         if len(unseen):
             raise NotApplicable(f"class {self.spec.classes[unseen[0]]!r} had no picture to learn from")
         labels = shuffled_labels(counts, derive_seed(seed, "labels"))
-        device = next(self.network.parameters()).device
-        self.network.eval()
         for start in range(0, count, CHUNK):
             chunk = labels[start : start + CHUNK]
             noise = Noise(torch.Generator().manual_seed(derive_seed(seed, "noise", start)), self.spread)
-            with torch.inference_mode():
-                drawn = self.draw(self.network, torch.from_numpy(chunk).to(device), noise)
-            yield LabelledImages(self.spec, to_bytes(drawn, self.spec), chunk)
+            yield self._drawn(chunk, noise)
+
+    def walk(self, count: int, *, seed: int) -> LabelledImages:
+        """As :meth:`Sampler.walk`, over the classes that the fit saw."""
+
+        def path(label: int) -> LabelledImages:
+            noise = Walk(torch.Generator().manual_seed(derive_seed(seed, "walk", label)), self.spread)
+            return self._drawn(np.full(count, label, np.int64), noise)
+
+        return gather((path(int(label)) for label in np.flatnonzero(self.class_counts)), self.spec)
+
+    def _drawn(self, labels: IntArray, noise: Noise) -> LabelledImages:
+        self.network.eval()
+        device = next(self.network.parameters()).device
+        with torch.inference_mode():
+            drawn = self.draw(self.network, torch.from_numpy(labels).to(device), noise)
+        return LabelledImages(self.spec, to_bytes(drawn, self.spec), labels)
 
     def save(self, folder: Path) -> None:
         save_file(

@@ -247,9 +247,7 @@ def test_samples_are_judged_filtered_refreshed_and_mixed(suite, tmp_path, cvbenc
     said = cvbench("run", suite, "--out", run, *[word for one in settings for word in ("--set", one)])
     assert said.code == 0, said.err
     assert "generators · digits · 20% of real" in said.out
-    made = {
-        r["coordinates"]["generator"]: r for r in records(run).values() if r["coordinates"]["regime"] == "fidelity"
-    }
+    made = {r["coordinates"]["generator"]: r for r in records(run).values() if r["coordinates"]["regime"] == "fidelity"}
     assert {name: made[name]["synthetic"] for name in made} == {
         "copy": 239, "noise": 239, "clean": 239, "twice": 478, "both": 239,
     }  # fmt: skip

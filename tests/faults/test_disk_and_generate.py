@@ -121,3 +121,16 @@ def test_what_a_file_is_called_moves_no_cursor(capsys):
     with pytest.raises(SystemExit):
         fail("\x1b[2J\u202egnp.evil: not a picture, Zoë")
     assert capsys.readouterr().err == "cvbench: \\x1b[2J\\u202egnp.evil: not a picture, Zoë\n"
+
+
+def test_generate_takes_options_for_the_data(tmp_path, cvbench):
+    for name in ("a", "b"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(6):
+            picture = Image.fromarray(np.full((10 + number, 10), 40 * number, np.uint8))
+            picture.save(tmp_path / "photos" / name / f"{number}.png")
+    asked = ("generate", "copy", "--data", tmp_path / "photos", "--count", 4, "--out", tmp_path / "made")
+    one_line_refusal(cvbench(*asked), "size")
+    assert cvbench(*asked, "--data-option", "size=12").code == 0
+    assert Image.open(next((tmp_path / "made" / "a").glob("*.png"))).size == (12, 12)
+    one_line_refusal(cvbench(*asked[:-1], tmp_path / "other", "--data-option", "sizes=12"), "did you mean 'size'")

@@ -1,6 +1,8 @@
 """The command line's own words: help that loses none, mistakes of one line, and pages on one plugin."""
 
+import importlib
 import json
+import pkgutil
 import subprocess
 import sys
 
@@ -8,14 +10,15 @@ import pytest
 import typer
 from rich.text import Text
 
+from cvbench import cli
 from cvbench.cli.app import app
 from cvbench.plugins import installed
 from tests.conftest import one_line_refusal
 
 
 def commands(group=None, path="cvbench"):
-    from cvbench.cli import cache, data, generate, listing, plugin_author, quality, report, run  # noqa: F401
-
+    for module in pkgutil.iter_modules(cli.__path__):  # each adds its commands
+        importlib.import_module(f"cvbench.cli.{module.name}")
     group = group or typer.main.get_command(app)
     for name, command in group.commands.items():
         yield f"{path} {name}", command

@@ -45,7 +45,7 @@ def test_a_suite_is_read_with_defaults_filled_in(tmp_path):
     flow, cgan = suite.generators
     assert suite.regimes_of(flow) == ("synthetic", "mixed")
     assert (suite.regimes_of(cgan), suite.ratios_of(cgan)) == (("mixed",), (0.5, 2.0))
-    assert [str(share) for share in suite.real] == ["10%", "100%"]
+    assert [str(share) for share in suite.shares] == ["10%", "100%"]
     assert suite.budget.given() == {"steps": 5}
     assert Suite.model_validate(suite.model_dump(by_alias=True)) == suite
 
@@ -346,3 +346,15 @@ def test_any_override_is_a_suite_or_one_clear_line(key, value):
     data = yaml.safe_load(GOOD)
     with contextlib.suppress(UserError):
         parse_suite(overridden(Source("suite.yaml", data), [f"{'.'.join(key)}={value}"]))
+
+
+def test_a_share_may_have_regimes_and_ratios_of_its_own(tmp_path):
+    shares = "real: [{fraction: 1.0, regimes: [synthetic], ratios: [0.5]}, {per_class: 10}]"
+    suite = load_suite(written(tmp_path, GOOD.replace("real_fraction: [0.1, 1.0]", shares)))
+    whole, few = suite.shares
+    flow, cgan = suite.generator("flow"), suite.generator("cgan")
+    assert suite.regimes_of(flow, whole) == ("synthetic",)
+    assert suite.regimes_of(cgan, whole) == ()  # it has regimes of its own, and none of them is asked for here
+    assert suite.ratios_of(flow, whole) == (0.5,)
+    assert suite.regimes_of(cgan, few) == ("mixed",)
+    assert (suite.ratios_of(flow, few), suite.ratios_of(cgan, whole)) == (suite.ratios, (0.5, 2))

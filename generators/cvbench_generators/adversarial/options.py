@@ -1,0 +1,124 @@
+"""The options of the adversarial family: one base with all that the literature names, each paper's defaults on top."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le, Lt, MultipleOf
+
+LossName = Literal["minimax", "non_saturating", "hinge", "wasserstein", "relativistic"]
+PenaltyName = Literal["none", "r1", "r2", "r1_r2", "gradient_penalty"]
+Normalised = Literal["none", "generator", "both"]
+Rate = Annotated[float, Gt(0)]
+Beta = Annotated[float, Ge(0), Lt(1)]
+
+
+@dataclass(frozen=True)
+class AdversarialOptions:
+    """What the literature names for stability; each family's defaults are its paper's.
+
+    ``width``: channels of the finest map (of ``mlp_gan``: maxout units). ``gamma``: weight of the ``penalty``.
+    ``l1`` and ``l2``: weight decay of both sides. ``momentum``: Adam's first beta, SGD's Nesterov momentum, RMSprop's
+    momentum; ``second_momentum``: Adam's second beta, RMSprop's smoothing. ``discriminator_learning_rate``: as G's if
+    none is given. ``batch_norm``: in which network; ``spectral_norm``: in the discriminator. ``ema``: of G's weights,
+    0 for none. ``augment_below``: pictures under which the discriminator sees differentiably augmented ones.
+    """
+
+    width: Annotated[int, Gt(0)] = 64
+    latent: Annotated[int, Gt(0)] = 64
+    loss: LossName = "non_saturating"
+    penalty: PenaltyName = "none"
+    gamma: Annotated[float, Ge(0)] = 1.0
+    l1: Annotated[float, Ge(0)] = 0.0
+    l2: Annotated[float, Ge(0)] = 0.0
+    optimizer: Literal["adam", "rmsprop", "sgd"] = "adam"
+    learning_rate: Rate = 2e-4
+    discriminator_learning_rate: Rate | None = None
+    momentum: Beta = 0.5
+    second_momentum: Beta = 0.999
+    discriminator_steps: Annotated[int, Gt(0)] = 1
+    batch_norm: Normalised = "none"
+    spectral_norm: bool = False
+    ema: Annotated[float, Ge(0), Le(1)] = 0.998
+    augment_below: Annotated[int, Ge(0)] = 0
+
+    @property
+    def normalises_generator(self) -> bool:
+        """Whether G has batch normalisation."""
+        return self.batch_norm != "none"
+
+    @property
+    def normalises_discriminator(self) -> bool:
+        """Whether D has batch normalisation."""
+        return self.batch_norm == "both"
+
+
+@dataclass(frozen=True)
+class UnconditionalOptions(AdversarialOptions):
+    """``labels``: one sampler per class, or one for all and the labels of a classifier of the real training pictures;
+    ``confidence``: how sure that classifier must be of a sample.
+    """
+
+    labels: Literal["per_class", "pseudo_labels"] = "per_class"
+    confidence: Annotated[float, Ge(0), Lt(1)] = 0.0
+
+
+@dataclass(frozen=True)
+class MLPGANOptions(UnconditionalOptions):
+    """Section 5 of the paper has maxout layers of 240 units."""
+
+    width: Annotated[int, Gt(0)] = 240
+
+
+@dataclass(frozen=True)
+class DCGANOptions(UnconditionalOptions):
+    """Section 4 of the paper."""
+
+    batch_norm: Normalised = "both"
+
+
+@dataclass(frozen=True)
+class InfoGANOptions(UnconditionalOptions):
+    """Appendix C.1 of the paper: 62 noise variables beside the code, D at a fifth of G's rate."""
+
+    latent: Annotated[int, Gt(0)] = 62
+    batch_norm: Normalised = "both"
+    learning_rate: Rate = 1e-3
+    discriminator_learning_rate: Rate | None = 2e-4
+
+
+@dataclass(frozen=True)
+class WGANGPOptions(UnconditionalOptions):
+    """Algorithm 1 of the paper: λ = 10 is ``gamma``."""
+
+    loss: LossName = "wasserstein"
+    penalty: PenaltyName = "gradient_penalty"
+    gamma: Annotated[float, Ge(0)] = 10.0
+    batch_norm: Normalised = "generator"
+    learning_rate: Rate = 1e-4
+    momentum: Beta = 0.0
+    second_momentum: Beta = 0.9
+    discriminator_steps: Annotated[int, Gt(0)] = 5
+
+
+@dataclass(frozen=True)
+class CGANOptions(AdversarialOptions):
+    """R3GAN's loss with networks that are fast on a CPU."""
+
+    loss: LossName = "relativistic"
+    penalty: PenaltyName = "r1_r2"
+    batch_norm: Normalised = "generator"
+    learning_rate: Rate = 4e-4
+    momentum: Beta = 0.0
+    second_momentum: Beta = 0.9
+    augment_below: Annotated[int, Ge(0)] = 5000
+
+
+@dataclass(frozen=True)
+class R3GANOptions(CGANOptions):
+    """``width`` is a multiple of 8: the 3×3 convolutions work in groups of 16 channels of the doubled width."""
+
+    width: Annotated[int, Gt(0), MultipleOf(8)] = 64
+    batch_norm: Normalised = "none"
+    second_momentum: Beta = 0.99

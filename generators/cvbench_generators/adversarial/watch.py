@@ -1,0 +1,208 @@
+"""The watch over a fit: it notices collapse and divergence, keeps the best weights and sends the game back to them.
+
+``LOOKS`` times a fit it draws ``SAMPLES`` pictures from the averaged generator and holds them against as many real
+training pictures: how many classes a probe finds in them (mode coverage), the entropy of those classes, how far apart
+pictures of one class lie (diversity), and how well the discriminator tells the two apart. A fit of fewer than
+``FEWEST_STEPS`` never had a chance to become healthy and is not judged: only a loss that is not finite fails it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.spatial.distance import pdist, squareform
+from torch import Tensor
+
+from cvbench.contracts import Workplace
+from cvbench.errors import TrainingDiverged
+from cvbench.fidelity.probe import Float32Array, train_probe
+from cvbench.samples import FloatArray, IntArray, LabelledImages, UInt8Array, proportional_counts
+from cvbench.seeds import derive_seed
+from cvbench.training import Curves
+from cvbench_generators.conditional_sampler import Noise
+
+LOOKS, SAMPLES, PROBE_STEPS = 20, 200, 100
+FEWEST_STEPS = 200
+PATIENCE = 5  # looks in a row that find a fit unhealthy and no better before it is sent back
+MOST_RESTARTS = 3
+LEAST_COVERAGE, LEAST_DIVERSITY = 0.6, 0.4  # of the real pictures'
+EARLIEST = 0.2  # of a fit: weights before that are no snapshot to fall back on, whatever they happen to draw
+SURE, FAR = 0.999, 30.0  # of real pictures above fakes, and by how much on average: logits
+
+Snapshot = Mapping[str, Mapping[str, Tensor]]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one look found; ``coverage`` in classes of ``classes``, the rest relative to real pictures or in [0, 1]."""
+
+    coverage: int
+    classes: int
+    entropy: float
+    diversity: float
+    accuracy: float
+    gap: float
+    likeness: float
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong, in a few words; empty for a healthy fit."""
+        if self.coverage < LEAST_COVERAGE * self.classes or self.diversity < LEAST_DIVERSITY:
+            return f"mode coverage {self.coverage} of {self.classes}, diversity {self.diversity:.2f} of real pictures'"
+        if self.accuracy > SURE and self.gap > FAR:
+            return f"the discriminator wins: it is right on {self.accuracy:.1%}, its scores {self.gap:.0f} apart"
+        return ""
+
+    @property
+    def score(self) -> float:
+        """The higher, the better a snapshot."""
+        return self.likeness * self.entropy * min(1.0, self.diversity)
+
+
+class Watch:
+    """What was seen of one fit, its best healthy snapshot and how often it was sent back; part of the checkpoint."""
+
+    def __init__(
+        self, train: LabelledImages, *, steps: int, seed: int, workplace: Workplace, by_class: bool, penalised: bool
+    ) -> None:
+        self.steps, self.seed, self.by_class, self.penalised = steps, seed, by_class, penalised
+        self.judges, self.every = steps >= FEWEST_STEPS, max(1, steps // LOOKS)
+        self.real = _proportional_part(train, min(SAMPLES, len(train)), derive_seed(seed, "watch real"))
+        self.series: Curves = {}
+        self.notes: list[str] = []
+        self.restarts, self.unhealthy, self.highest, self.trouble = 0, 0, -1.0, ""
+        self.best: Snapshot = {}
+        self.best_score, self.best_step = -1.0, 0
+        self.probe = None
+        if self.judges:
+            if len(np.unique(train.labels)) > 1:  # a probe of one class would always be right
+                probe_seed = derive_seed(seed, "watch probe")
+                self.probe = train_probe(train, seed=probe_seed, workplace=workplace, steps=PROBE_STEPS)
+            self.real_shares = _shares(self._probabilities(self.real.images))
+            self.real_distance = _distance(self.real.images, self.real.labels)
+
+    def noise(self) -> Noise:
+        """The same latents at every look, drawn apart from the fit's own random numbers."""
+        return Noise(torch.Generator().manual_seed(derive_seed(self.seed, "watch noise")))
+
+    def looks_at(self, number: int) -> bool:
+        """Whether this step is one after which it looks."""
+        return self.judges and ((number + 1) % self.every == 0 or number == self.steps - 1)
+
+    def look(
+        self, number: int, images: UInt8Array, real: Tensor, fake: Tensor, snapshot: Callable[[], Snapshot]
+    ) -> str:
+        """Take in what the averaged generator drew for ``self.real.labels`` and how both were scored.
+
+        Gives what is wrong once it was wrong, and no better than before, ``PATIENCE`` times in a row; else nothing.
+        """
+        seen = self._measure(images, real, fake)
+        for name, value in (
+            ("mode coverage", seen.coverage / seen.classes),
+            ("class entropy", seen.entropy),
+            ("diversity", seen.diversity),
+            ("discriminator accuracy", seen.accuracy),
+        ):
+            self.series.setdefault(name, []).append((number + 1, value))
+        self.trouble = seen.trouble
+        improves = seen.score > self.highest  # a fit that is still getting better has not collapsed
+        self.highest = max(self.highest, seen.score)
+        self.unhealthy = 0 if improves or not seen.trouble else self.unhealthy + 1
+        if not seen.trouble and seen.score >= self.best_score and number + 1 >= EARLIEST * self.steps:
+            self.keep(snapshot(), number + 1, seen.score)
+        return seen.trouble if self.unhealthy >= PATIENCE else ""
+
+    def keep(self, snapshot: Snapshot, step: int = 0, score: float = -1.0) -> None:
+        """Hold this snapshot as the best."""
+        self.best, self.best_step, self.best_score = snapshot, step, score
+
+    def restart(self, number: int, trouble: str) -> Snapshot:
+        """The snapshot to go on from.
+
+        Raises :class:`TrainingDiverged` when the fit was sent back ``MOST_RESTARTS`` times already.
+        """
+        if self.restarts == MOST_RESTARTS:
+            raise self._given_up(number + 1, trouble)
+        self.restarts, self.unhealthy, self.highest = self.restarts + 1, 0, self.best_score
+        changed = "half the learning rates" + (" and twice the penalty" if self.penalised else "")
+        self.notes.append(f"step {number + 1}: {trouble}; went on from step {self.best_step}'s weights with {changed}")
+        return self.best
+
+    def verdict(self) -> Snapshot | None:
+        """At the fit's end: None if its last weights are healthy (or it is not judged), else the best snapshot.
+
+        Raises :class:`TrainingDiverged` when there is none, or every restart ended here.
+        """
+        if not self.judges or not self.trouble:
+            return None
+        if self.best_score < 0 or self.restarts == MOST_RESTARTS:
+            raise self._given_up(self.steps, self.trouble)
+        self.notes.append(f"step {self.steps}: {self.trouble}; samples with the weights of step {self.best_step}")
+        return self.best
+
+    def _given_up(self, step: int, trouble: str) -> TrainingDiverged:
+        hint = "try a larger gamma, a lower learning rate or another loss"
+        return TrainingDiverged(f"{trouble} at step {step} of {self.steps}, restarted {self.restarts} times; {hint}")
+
+    def _measure(self, images: UInt8Array, real: Tensor, fake: Tensor) -> Seen:
+        probabilities = self._probabilities(images)
+        predicted, shares = probabilities.argmax(1), _shares(probabilities)
+        labels = self.real.labels if self.by_class else predicted
+        found = self.real_shares > 0
+        covered = found & (shares >= np.maximum(self.real_shares / 4, 0.5 / len(images)))
+        real_entropy = _entropy(self.real_shares)
+        return Seen(
+            coverage=int(covered.sum()),
+            classes=int(found.sum()),
+            entropy=_entropy(shares) / real_entropy if real_entropy else 1.0,
+            diversity=_distance(images, labels) / max(self.real_distance, 1e-9),
+            accuracy=float((real[:, None] > fake).float().mean()),
+            gap=float(real.mean() - fake.mean()),
+            likeness=float(probabilities[np.arange(len(labels)), labels].mean()),
+        )
+
+    def _probabilities(self, images: UInt8Array) -> Float32Array:
+        if self.probe is None:
+            certain: Float32Array = np.zeros((len(images), len(self.real.spec.classes)), np.float32)
+            certain[:, self.real.labels[0]] = 1
+            return certain
+        return self.probe.probabilities(images)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a kill must not lose."""
+        return {name: getattr(self, name) for name in STATE}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """The inverse of :meth:`state_dict`."""
+        for name in STATE:
+            setattr(self, name, state_dict[name])
+
+
+STATE = ("series", "notes", "restarts", "unhealthy", "highest", "trouble", "best", "best_score", "best_step")
+
+
+def _proportional_part(train: LabelledImages, count: int, seed: int) -> LabelledImages:
+    rng, counts = np.random.default_rng(seed), proportional_counts(train.class_counts(), count)
+    chosen = [rng.permutation(np.flatnonzero(train.labels == label))[:n] for label, n in enumerate(counts)]
+    return train.select(np.concatenate(chosen))
+
+
+def _shares(probabilities: Float32Array) -> FloatArray:
+    """(K,) the share of pictures whose likeliest class each is."""
+    return np.bincount(probabilities.argmax(1), minlength=probabilities.shape[1]) / len(probabilities)
+
+
+def _entropy(shares: FloatArray) -> float:
+    """In nats."""
+    return float(-(shares[shares > 0] * np.log(shares[shares > 0])).sum())
+
+
+def _distance(images: UInt8Array, labels: IntArray) -> float:
+    """The mean distance between two pictures of one class; of any two where no class has two."""
+    distances = squareform(pdist(images.reshape(len(images), -1).astype(np.float32)))
+    pairs = np.triu(labels[:, None] == labels[None], 1)
+    return float(distances[pairs].mean() if pairs.any() else distances.mean())

@@ -1,0 +1,187 @@
+"""CycleGAN (Zhu, Park, Isola & Efros, "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial
+Networks", arXiv 1703.10593).
+
+G turns source a into target, F target b into source; a discriminator judges each domain with least squares, on
+fakes from a buffer of the last 50 (section 4). The loss adds λ(‖F(G(a)) − a‖₁ + ‖G(F(b)) − b‖₁) (equation 2) and
+the identity loss λ/2(‖G(b) − b‖₁ + ‖F(a) − a‖₁) (section 5.2). Sized for 28 to 96 px.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import l1_loss
+
+from cvbench.contracts import Budget, Progress, Translator, Workplace
+from cvbench.corruptions import corrupt
+from cvbench.samples import Dataset, DatasetSpec
+from cvbench.seeds import derive_seed
+from cvbench.training import BatchOrder, Descent, OptimizerSettings, autocast, run_steps, to_tensor
+from cvbench_generators.conditional_sampler import padded_side, to_network
+from cvbench_generators.translation.domains import two_domains
+from cvbench_generators.translation.patch_critic import PatchCritic, start_weights
+from cvbench_generators.translation.replay_buffer import ReplayBuffer
+from cvbench_generators.translation.translating_sampler import (
+    TranslatingSampler,
+    Turn,
+    load_translator,
+    pictures_to_translate,
+)
+
+if TYPE_CHECKING:
+    from cvbench_generators.translation import CycleGANOptions
+
+MULTIPLE = 4  # G and F halve the sides twice
+
+
+class ResidualBlock(nn.Module):
+    """Two 3×3 convolutions with instance normalisation, added to what came in."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.inner = nn.Sequential(
+            *(reflected(width, width, 3), nn.InstanceNorm2d(width), nn.ReLU()),
+            *(reflected(width, width, 3), nn.InstanceNorm2d(width)),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return cast(Tensor, x + self.inner(x))
+
+
+def reflected(inside: int, outside: int, kernel: int) -> nn.Conv2d:
+    """A convolution that keeps the size, with mirrored borders against artefacts there (appendix 7.2)."""
+    return nn.Conv2d(inside, outside, kernel, padding=kernel // 2, padding_mode="reflect")
+
+
+class ResNet(nn.Sequential):
+    """G or F: (n, C, H, W) → (n, C, H, W) in [-1, 1]: c7s1-w, d2w, d4w, residual blocks, u2w, uw, c7s1-C."""
+
+    def __init__(self, channels: int, width: int, blocks: int) -> None:
+        layers: list[nn.Module] = [reflected(channels, width, 7), nn.InstanceNorm2d(width), nn.ReLU()]
+        for w in (width, 2 * width):
+            layers += [nn.Conv2d(w, 2 * w, 3, stride=2, padding=1), nn.InstanceNorm2d(2 * w), nn.ReLU()]
+        layers += [ResidualBlock(4 * width) for _ in range(blocks)]
+        for w in (2 * width, width):
+            up = nn.ConvTranspose2d(2 * w, w, 3, stride=2, padding=1, output_padding=1)
+            layers += [up, nn.InstanceNorm2d(w), nn.ReLU()]
+        super().__init__(*layers, reflected(width, channels, 7), nn.Tanh())
+
+
+def build(spec: DatasetSpec, about: Mapping[str, Any]) -> tuple[nn.ModuleDict, Turn]:
+    """Both translators and both discriminators, their weights still to be drawn or read; how to use G."""
+    width, side = int(about["width"]), max(spec.height, spec.width)
+    networks: dict[str, nn.Module] = {}
+    for translator, critic in (("g", "d_target"), ("f", "d_source")):
+        networks[translator] = ResNet(spec.channels, width, int(about["blocks"]))
+        networks[critic] = PatchCritic(spec.channels, width, side, nn.InstanceNorm2d)
+    return nn.ModuleDict(networks), turn
+
+
+def turn(networks: nn.Module, source: Tensor) -> Tensor:
+    """uint8 (n, C, H, W) → G's pictures, in fp32 whatever the fit's precision."""
+    return cast(Tensor, cast(nn.ModuleDict, networks)["g"](to_network(source, MULTIPLE)))
+
+
+def fit(
+    train: Dataset,
+    options: CycleGANOptions,
+    budget: Budget,
+    seed: int,
+    progress: Progress,
+    workplace: Workplace,
+    start: Translator | None = None,
+) -> TranslatingSampler:
+    """Play both games for the budget's steps, one step of G and F, then one of the discriminators."""
+    train = pictures_to_translate(train, "cyclegan")
+    device, spec, about = workplace.device, train.spec, {"width": options.width, "blocks": options.blocks}
+    domains = two_domains(train, options, derive_seed(seed, "halves"))
+    torch.manual_seed(derive_seed(seed, "weights"))
+    networks, translating = build(spec, about)
+    start_weights(networks)
+    if start is not None:
+        networks.load_state_dict(cast(TranslatingSampler, start).networks.state_dict())
+    networks.to(device).to(memory_format=torch.channels_last).train()
+    g, f, d_source, d_target = (networks[name] for name in ("g", "f", "d_source", "d_target"))
+    settings = OptimizerSettings("adam", options.learning_rate, betas=(0.5, 0.999))
+    descend_gf, descend_d = (
+        Descent(
+            nn.ModuleList(pair).parameters(), settings, steps=budget.steps, device=device, precision=budget.precision
+        )
+        for pair in ((g, f), (d_source, d_target))
+    )
+    shape = (spec.channels, padded_side(spec.height, MULTIPLE), padded_side(spec.width, MULTIPLE))
+    old_sources, old_targets = ReplayBuffer(shape, device), ReplayBuffer(shape, device)
+    order_a = BatchOrder(len(domains.source), budget.batch_size, derive_seed(seed, "order", "source"))
+    order_b = BatchOrder(len(domains.target), budget.batch_size, derive_seed(seed, "order", "target"))
+
+    def step(number: int) -> dict[str, Tensor]:
+        from_source = domains.source.images[order_a(number).numpy()]
+        if domains.corruption is not None:
+            from_source = corrupt(from_source, domains.corruption, derive_seed(seed, "corruption", number))
+        a = to_network(to_tensor(from_source, device), MULTIPLE)
+        b = to_network(to_tensor(domains.target[order_b(number).numpy()], device), MULTIPLE)
+
+        networks.requires_grad_(True)
+        nn.ModuleList([d_source, d_target]).requires_grad_(False)
+        with autocast(device, budget.precision):
+            # pictures are normalised one by one, so one pass serves translation and identity
+            fake_b, same_b = g(torch.cat([a, b])).chunk(2)
+            fake_a, same_a = f(torch.cat([b, a])).chunk(2)
+            again_a, again_b = f(fake_b), g(fake_a)
+            game = least_squares(d_target(fake_b), 1) + least_squares(d_source(fake_a), 1)
+        cycle = l1_loss(again_a.float(), a) + l1_loss(again_b.float(), b)
+        identity = l1_loss(same_a.float(), a) + l1_loss(same_b.float(), b)
+        translators_loss = game + options.cycle_weight * (cycle + options.set_identity_weight * identity)
+        descend_gf.step(translators_loss, number)
+
+        nn.ModuleList([d_source, d_target]).requires_grad_(True)
+        with autocast(device, budget.precision):
+            d_loss = critic_loss(d_target, b, old_targets.exchange(fake_b.detach().float()))
+            d_loss = d_loss + critic_loss(d_source, a, old_sources.exchange(fake_a.detach().float()))
+        descend_d.step(d_loss, number)
+        return {"translators' loss": translators_loss, "discriminators' loss": d_loss, "cycle distance": cycle}
+
+    curves = run_steps(
+        step,
+        steps=budget.steps,
+        seed=seed,
+        state={
+            "networks": networks,
+            "descend_gf": descend_gf,
+            "descend_d": descend_d,
+            "old_sources": old_sources,
+            "old_targets": old_targets,
+        },
+        progress=progress,
+        folder=workplace.folder,
+        note="fitting cyclegan",
+    )
+    return TranslatingSampler(
+        networks,
+        translating,
+        domains.source,
+        domains.corruption,
+        train.class_counts(),
+        about,
+        curves,
+        (domains.note,),
+    )
+
+
+def least_squares(score: Tensor, wanted: float) -> Tensor:
+    """The mean squared distance of D's patch scores from what is wanted of them (LSGAN, arXiv 1611.04076)."""
+    return (score.float() - wanted).square().mean()
+
+
+def critic_loss(d: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
+    """Half of D's loss: 1 is wanted for real patches, 0 for fakes."""
+    return (least_squares(d(real), 1) + least_squares(d(fake), 0)) / 2
+
+
+def load(folder: Path, device: str) -> TranslatingSampler:
+    """The sampler that was saved there; raises as :func:`load_translator` does."""
+    return load_translator(folder, device, build)

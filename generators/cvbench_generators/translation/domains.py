@@ -1,0 +1,82 @@
+"""Two domains without pairs, for CycleGAN: source pictures with labels, and the target pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from torchvision.datasets import ImageFolder
+
+from cvbench.corruptions import Corruption
+from cvbench.errors import DataError, NotApplicable
+from cvbench.samples import DatasetSpec, LabelledImages, UInt8Array
+
+if TYPE_CHECKING:
+    from cvbench_generators.translation import CycleGANOptions
+
+
+@dataclass(frozen=True)
+class Domains:
+    """``source`` pictures become the source domain through ``corruption``, or are it where that is None."""
+
+    source: LabelledImages
+    corruption: Corruption | None
+    target: UInt8Array
+    note: str
+
+
+def two_domains(train: LabelledImages, options: CycleGANOptions, seed: int) -> Domains:
+    """The options' source domain, and the train split (or the half of it that is no source) as target.
+
+    Raises :class:`NotApplicable` when a class has one picture only and so cannot be halved, :class:`DataError` for a
+    folder that is missing, empty, unreadable or of other classes.
+    """
+    if options.source_folder is not None:
+        source = folder_pictures(Path(options.source_folder), train.spec)
+        return Domains(source, None, train.images, f"source: {len(source)} pictures of {options.source_folder}")
+    halves: tuple[list[int], list[int]] = ([], [])
+    rng = np.random.default_rng(seed)
+    for label in np.flatnonzero(train.class_counts()):
+        members = rng.permutation(np.flatnonzero(train.labels == label))
+        if len(members) < 2:
+            raise NotApplicable(
+                f"cyclegan halves the training pictures, and class {train.spec.classes[label]!r} has only one"
+            )
+        halves[0].extend(members[: len(members) // 2])
+        halves[1].extend(members[len(members) // 2 :])
+    note = f"source: half of the training pictures ({len(halves[0])}), {options.corruption}; target: the other half"
+    return Domains(train.select(halves[0]), options.corruption, train.select(halves[1]).images, note)
+
+
+def folder_pictures(folder: Path, spec: DatasetSpec) -> LabelledImages:
+    """An image folder's pictures in the spec's size and channels, its classes matched by name."""
+    try:
+        found = ImageFolder(str(folder))
+    except OSError as error:
+        raise DataError(
+            f"not a folder with one sub-folder of pictures per class ({error})", where=str(folder)
+        ) from None
+    if set(found.classes) != set(spec.classes):
+        odd = sorted(set(found.classes) ^ set(spec.classes))[0]
+        which = "the folder has it" if odd in found.classes else "the training data has it"
+        raise DataError(
+            f"its classes are not the training data's: only {which}, class {odd!r}",
+            where=str(folder),
+            hint="cyclegan keeps labels, so both need the same class names",
+        )
+    images = np.empty((len(found), spec.height, spec.width, spec.channels), np.uint8)
+    for place, (path, _) in enumerate(found.samples):
+        images[place] = _read(path, spec)
+    numbers = np.array([spec.classes.index(name) for name in found.classes], dtype=np.int64)
+    return LabelledImages(spec, images, numbers[np.array(found.targets, dtype=np.int64)])
+
+
+def _read(path: str, spec: DatasetSpec) -> UInt8Array:
+    picture = cv2.imread(path, cv2.IMREAD_COLOR_RGB if spec.channels == 3 else cv2.IMREAD_GRAYSCALE)
+    if picture is None:
+        raise DataError("not a readable picture", where=path)
+    sized = cv2.resize(picture, (spec.width, spec.height), interpolation=cv2.INTER_AREA)
+    return np.asarray(sized, dtype=np.uint8).reshape(spec.height, spec.width, spec.channels)

@@ -1,0 +1,165 @@
+"""The sampler that both translators share: source pictures, varied, go in; labelled pictures come out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from cvbench.contracts import Translator
+from cvbench.corruptions import Corruption, corrupt
+from cvbench.errors import DataError, NotApplicable
+from cvbench.samples import (
+    Dataset,
+    DatasetSpec,
+    IntArray,
+    LabelledImages,
+    UInt8Array,
+    load_dataset,
+    proportional_counts,
+)
+from cvbench.seeds import derive_seed
+from cvbench.training import Curves, to_tensor
+from cvbench_generators.conditional_sampler import pictures_to_learn, to_bytes
+
+FORMAT = 1
+CHUNK = 500  # pictures per chunk; variation is drawn chunk by chunk, so this is part of what a seed means
+LEAST_SIDE = 8  # pixels: below, the discriminator has no patch to judge
+
+TURN = 10.0  # degrees, and
+SHIFT = 0.08  # of the side: how far a source picture is varied, at most
+
+# (networks, uint8 (n, C, H, W)) → float pictures (n, C, H', W') in [-1, 1], padding at the lower right
+Turn = Callable[[nn.Module, Tensor], Tensor]
+# (spec, what a fit noted of its options) → its networks, their weights still to be read, and how to translate
+Build = Callable[[DatasetSpec, Mapping[str, Any]], tuple[nn.Module, Turn]]
+
+
+@dataclass(frozen=True)
+class TranslatingSampler(Translator):
+    """Trained networks, how to translate with them, and the source pictures that samples are made from.
+
+    ``corruption`` is drawn anew for every sample; None where the source pictures are a domain of their own.
+    ``class_counts`` are the train split's. ``about`` is what the networks are built from.
+    """
+
+    networks: nn.Module
+    turn: Turn
+    source: LabelledImages
+    corruption: Corruption | None
+    class_counts: IntArray
+    about: Mapping[str, Any]
+    curves: Curves
+    notes: tuple[str, ...]
+
+    def translate(self, images: UInt8Array) -> UInt8Array:
+        spec = self.source.spec
+        shape = (spec.height, spec.width, spec.channels)
+        if images.shape[1:] != shape:
+            raise DataError(f"the translator was fitted on pictures of {shape}, not {images.shape[1:]}")
+        device = str(next(self.networks.parameters()).device)
+        self.networks.eval()
+        turned = [np.zeros((0, *shape), np.uint8)]
+        with torch.inference_mode():
+            for start in range(0, len(images), CHUNK):
+                chunk = to_tensor(images[start : start + CHUNK], device)
+                turned.append(to_bytes(self.turn(self.networks, chunk), spec))
+        return np.concatenate(turned)
+
+    def sample(self, count: int, *, seed: int, class_counts: IntArray | None = None) -> Iterator[LabelledImages]:
+        """Raises :class:`NotApplicable` when a class is asked for of which there is no source picture."""
+        counts = proportional_counts(self.class_counts, count) if class_counts is None else class_counts
+        places = self._chosen(counts, np.random.default_rng(derive_seed(seed, "places")))
+        for start in range(0, count, CHUNK):
+            chosen = self.source.select(places[start : start + CHUNK])
+            images = varied(chosen.images, derive_seed(seed, "variation", start))
+            if self.corruption is not None:
+                images = corrupt(images, self.corruption, derive_seed(seed, "corruption", start))
+            yield LabelledImages(chosen.spec, self.translate(images), chosen.labels)
+
+    def _chosen(self, counts: IntArray, rng: np.random.Generator) -> IntArray:
+        """Places of so many source pictures per class in shuffled order, none again before all of its class were."""
+        chosen = [np.zeros(0, dtype=np.int64)]
+        for label in np.flatnonzero(counts):
+            members = np.flatnonzero(self.source.labels == label)
+            if not len(members):
+                raise NotApplicable(f"there is no source picture of class {self.source.spec.classes[label]!r}")
+            rounds = -(-int(counts[label]) // len(members))
+            chosen.append(np.concatenate([rng.permutation(members) for _ in range(rounds)])[: counts[label]])
+        return rng.permutation(np.concatenate(chosen))
+
+    def bare(self) -> TranslatingSampler:
+        """The same translator without source pictures: it translates, but has nothing to sample from."""
+        return replace(self, source=self.source.select([]))
+
+    def save(self, folder: Path) -> None:
+        weights = {name: tensor.contiguous().cpu() for name, tensor in self.networks.state_dict().items()}
+        save_file(weights, folder / "networks.safetensors")
+        description = {
+            "format": FORMAT,
+            "class_counts": self.class_counts.tolist(),
+            "corruption": None if self.corruption is None else asdict(self.corruption),
+            "about": dict(self.about),
+            "notes": list(self.notes),
+        }
+        (folder / "sampler.json").write_text(json.dumps(description, indent=1))
+        (folder / "curves.json").write_text(json.dumps(self.curves))
+        (folder / "source").mkdir(exist_ok=True)
+        self.source.save(folder / "source")
+
+
+def load_translator(folder: Path, device: str, build: Build) -> TranslatingSampler:
+    """The sampler that was saved there.
+
+    Raises :class:`DataError` for a file that is missing, cut short, of another version or of another network.
+    """
+    try:
+        description = json.loads((folder / "sampler.json").read_text())
+        if description["format"] != FORMAT:
+            found = description["format"]
+            raise DataError(f"a translator of format {found}, this version reads {FORMAT}", where=str(folder))
+        source, about = load_dataset(folder / "source"), description["about"]
+        networks, turn = build(source.spec, about)
+        networks.load_state_dict(load_file(folder / "networks.safetensors"))
+        counts = np.array(description["class_counts"], dtype=np.int64)
+        corruption = None if description["corruption"] is None else Corruption(**description["corruption"])
+        curves, notes = json.loads((folder / "curves.json").read_text()), tuple(description["notes"])
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        said = (str(error).splitlines() or ["no message"])[0]  # torch lists every tensor that does not fit
+        raise DataError(
+            f"not a readable translator ({type(error).__name__}: {said})",
+            where=str(folder),
+            hint="fit it again",
+        ) from error
+    networks.to(device).to(memory_format=torch.channels_last)
+    return TranslatingSampler(networks, turn, source, corruption, counts, about, curves, notes)
+
+
+def pictures_to_translate(train: Dataset, name: str) -> LabelledImages:
+    """The train split, if a translator can learn from it; else :class:`NotApplicable`."""
+    pictures = pictures_to_learn(train, name)
+    if min(pictures.spec.height, pictures.spec.width) < LEAST_SIDE:
+        raise NotApplicable(f"{name} needs pictures of at least {LEAST_SIDE} pixels a side")
+    return pictures
+
+
+def varied(images: UInt8Array, seed: int) -> UInt8Array:
+    """uint8 (N, H, W, C) → each picture turned and shifted a little; what comes in at the edges is mirrored."""
+    height, width = images.shape[1:3]
+    moved = np.empty_like(images)
+    for place, image in enumerate(images):
+        rng = np.random.default_rng(derive_seed(seed, "affine", place))
+        affine = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), rng.uniform(-TURN, TURN), 1.0)
+        affine[:, 2] += rng.uniform(-SHIFT, SHIFT, 2) * np.array([width, height])
+        warped = cv2.warpAffine(image, affine, (width, height), borderMode=cv2.BORDER_REFLECT_101)
+        moved[place] = warped.reshape(image.shape)
+    return moved

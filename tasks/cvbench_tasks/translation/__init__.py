@@ -1,0 +1,53 @@
+"""The task ``translation``: real test pictures are corrupted, a model restores them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from cvbench.contracts import Budget, Metric, Model, ModelInfo, Scores, Splits, Task, Workplace
+from cvbench.errors import DataError, UserError, near_names
+from cvbench.samples import AnnotationKind, Dataset, DatasetSpec, LabelledImages
+from cvbench_tasks.translation.models import NETWORKS, OPTIONS, known_models
+
+
+class Translation(Task):
+    """Restores corrupted pictures and scores what comes out against the real ones.
+
+    Every model names the corruption that it undoes; test pictures are corrupted alike for all models and seeds.
+    The primary metric is the mean over pictures of PSNR, that of a picture capped at 100 dB.
+    """
+
+    summary = "restoration of corrupted pictures: inpainting, denoising, colorization, super-resolution"
+    licence = "Apache-2.0"
+    kind = AnnotationKind.LABEL
+    metrics = (
+        Metric("psnr", "peak signal-to-noise ratio in dB; 100 for equal pictures", low=0, high=100, primary=True),
+        Metric("ssim", "structural similarity, Gaussian windows of 11 pixels", low=-1),
+    )
+    default_budget = Budget(steps=1500, batch_size=32)
+
+    def models(self) -> Sequence[ModelInfo]:
+        return known_models()
+
+    def model_options(self, name: str) -> type:
+        if name not in OPTIONS:
+            raise UserError(f"unknown model {name!r}", hint=near_names(name, OPTIONS))
+        return OPTIONS[name]
+
+    def model(self, name: str, spec: DatasetSpec, *, options: Any, seed: int, workplace: Workplace) -> Model:
+        from cvbench_tasks.translation.restorers import Baseline, Network
+
+        self.model_options(name)
+        if name in NETWORKS:
+            return Network(name, options, seed=seed, device=workplace.device)
+        return Baseline(name, options)
+
+    def score(self, predictions: Iterable[Any], truth: Dataset) -> Scores:
+        from cvbench_tasks.translation.metrics import score
+
+        return score(predictions, truth)
+
+    def check_splits(self, splits: Splits) -> None:
+        if not isinstance(splits.train, LabelledImages) or not isinstance(splits.test, LabelledImages):
+            raise DataError("translation needs pictures of equal size", where=splits.train.spec.name)
