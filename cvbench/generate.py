@@ -20,7 +20,7 @@ from cvbench.real_data import open_data
 from cvbench.samples import LabelledImages
 from cvbench.steps import draw, prepared_sampler, run_job
 from cvbench.store import Store
-from cvbench.suite import dataset_entry, generator_entry
+from cvbench.suite_reading import dataset_entry, generator_entry
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from cvbench.run_folder import RunFolder
 from cvbench.samples import labelled, load_dataset
 from cvbench.sheets import COLUMNS, contact_sheet
 from cvbench.store import Store
-from cvbench.suite import parse_suite
+from cvbench.suite_reading import parse_suite
 from cvbench.yaml_source import Source
 
 WALK_SEED = 0

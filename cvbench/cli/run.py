@@ -68,7 +68,7 @@ def plan(
     from cvbench.run import todo
     from cvbench.run_folder import joined
     from cvbench.store import Store, default_cache
-    from cvbench.suite import load_suite
+    from cvbench.suite_reading import load_suite
 
     loaded = load_suite(suite, set_ or [])
     workers = share_out(device.value, jobs, None, processes)
@@ -187,7 +187,7 @@ def run(
     from cvbench.run import FAILED, run, todo
     from cvbench.run_folder import joined
     from cvbench.store import Store, default_cache
-    from cvbench.suite import load_suite
+    from cvbench.suite_reading import load_suite
 
     loaded = load_suite(suite, set_ or [])
     workers = share_out(device.value, jobs, threads, processes)

@@ -29,7 +29,7 @@ from cvbench.samples import DatasetSpec, LabelledImages, labelled
 from cvbench.seeds import derive_seed
 from cvbench.steps import run_job
 from cvbench.store import Store
-from cvbench.suite import dataset_entry
+from cvbench.suite_reading import dataset_entry
 from cvbench.writers import refuse_folder
 
 

@@ -11,7 +11,7 @@ from cvbench import generate as generation
 from cvbench.cli import main
 from cvbench.errors import UserError
 from cvbench.run_folder import RunFolder
-from cvbench.suite import load_suite
+from cvbench.suite_reading import load_suite
 
 Memory = namedtuple("Memory", "total")
 
@@ -119,7 +119,8 @@ def test_a_suite_without_weights_is_loaded_without_torch(tmp_path):
     suite = tmp_path / "s.yaml"
     suite.write_text(SUITE.format("none"))
     program = (
-        "import sys; from cvbench.suite import load_suite; load_suite(sys.argv[1], []); print('torch' in sys.modules)"
+        "import sys; from cvbench.suite_reading import load_suite; load_suite(sys.argv[1], []);"
+        "print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program, suite], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

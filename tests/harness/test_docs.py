@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from cvbench.suite import BudgetEntry, DatasetEntry, GeneratorEntry, ModelEntry, Suite, parse_suite
+from cvbench.suite import BudgetEntry, DatasetEntry, GeneratorEntry, ModelEntry, Suite
 from cvbench.suite_names import builtin_suites
+from cvbench.suite_reading import parse_suite
 from cvbench.yaml_source import parse_yaml
 
 REPOSITORY = Path(__file__).parent.parent.parent

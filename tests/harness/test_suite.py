@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from cvbench.errors import UserError
 from cvbench.overrides import overridden
-from cvbench.suite import MOST_MISTAKES, Suite, load_suite, parse_suite
+from cvbench.suite import Suite
 from cvbench.suite_names import builtin_suites
+from cvbench.suite_reading import MOST_MISTAKES, load_suite, parse_suite
 from cvbench.yaml_source import Source
 from tests.conftest import TOY, TOY_POINTS
 
@@ -43,7 +44,8 @@ def test_a_suite_is_read_with_defaults_filled_in(tmp_path):
     assert suite.seeds == (0, 1)
     assert [m.label for m in suite.models] == ["simple_cnn", "wide"]
     flow, cgan = suite.generators
-    assert suite.regimes_of(flow) == ("synthetic", "mixed")
+    share = suite.shares[0]
+    assert suite.regimes_of(flow, share) == ("synthetic", "mixed")
     assert (suite.regimes_of(cgan), suite.ratios_of(cgan)) == (("mixed",), (0.5, 2.0))
     assert [str(share) for share in suite.shares] == ["10%", "100%"]
     assert suite.budget.given() == {"steps": 5}
