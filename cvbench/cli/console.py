@@ -7,7 +7,7 @@ import sys
 
 from rich.console import Console
 
-PIPE_WIDTH = 140  # columns of a table that goes into a file or another program
+PIPE_WIDTH = 150  # columns of a table that goes into a file or another program
 
 out = Console(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH)
 err = Console(stderr=True, highlight=False)

@@ -98,14 +98,20 @@ def untrained_probe(spec: DatasetSpec, seed: int) -> Probe:
 
 
 def train_probe(
-    train: LabelledImages, *, seed: int, workplace: Workplace, steps: int = STEPS, progress: Progress = silent
+    train: LabelledImages,
+    *,
+    seed: int,
+    workplace: Workplace,
+    steps: int = STEPS,
+    batch: int = BATCH,
+    progress: Progress = silent,
 ) -> Probe:
-    """A classifier of the real training pictures; AdamW, ``steps`` batches of ``BATCH``."""
+    """A classifier of these pictures; AdamW, ``steps`` batches of ``batch``."""
     device = workplace.device
     network = untrained_probe(train.spec, seed).network.train().to(device).to(memory_format=torch.channels_last)
     descent = Descent(network.parameters(), OptimizerSettings("adamw", 2e-3, 1e-2, (0.9, 0.99), warmup=50), steps=steps)
     images, labels = to_tensor(train.images, device), torch.from_numpy(np.array(train.labels)).to(device)
-    order = BatchOrder(len(train), min(BATCH, len(train)), derive_seed(seed, "probe order"))
+    order = BatchOrder(len(train), min(batch, len(train)), derive_seed(seed, "probe order"))
 
     def step(number: int) -> dict[str, Tensor]:
         batch = order(number).to(device)

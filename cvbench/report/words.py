@@ -109,7 +109,7 @@ def footnotes(table: Table) -> list[str]:
 
 # fidelity metric → (its column's head, how its number is told); the rest are in CSV and JSON
 FIDELITY_COLUMNS: Mapping[str, tuple[str, Callable[[float], str]]] = {
-    "frechet_distance": ("FD", lambda value: f"{value:,.0f}" if value >= 100 else f"{value:.3g}"),
+    "frechet_distance": ("FD", lambda value: f"{value:,.0f}" if value >= 100 else f"{value:#.3g}"),
     "precision": ("prec.", "{:.0%}".format),
     "recall": ("recall", "{:.0%}".format),
     "coverage": ("cover.", "{:.0%}".format),

@@ -166,6 +166,8 @@ def pictures_to_learn(train: Dataset, name: str) -> LabelledImages:
         raise NotApplicable(f"{name} needs pictures of equal size with one class each")
     if len(train) < 2:
         raise NotApplicable(f"{name} needs at least two pictures to learn from")
+    if train.class_counts().max() < 2:
+        raise NotApplicable(f"{name} needs two pictures of some class to learn what varies within it")
     return train
 
 

@@ -46,7 +46,7 @@ def test_a_suite_is_read_with_defaults_filled_in(tmp_path):
     flow, cgan = suite.generators
     share = suite.shares[0]
     assert suite.regimes_of(flow, share) == ("synthetic", "mixed")
-    assert (suite.regimes_of(cgan), suite.ratios_of(cgan)) == (("mixed",), (0.5, 2.0))
+    assert (suite.regimes_of(cgan, share), suite.ratios_of(cgan, share)) == (("mixed",), (0.5, 2.0))
     assert [str(share) for share in suite.shares] == ["10%", "100%"]
     assert suite.budget.given() == {"steps": 5}
     assert Suite.model_validate(suite.model_dump(by_alias=True)) == suite

@@ -1,0 +1,57 @@
+"""The judge in a cell: the harness's probe, trained on what the regime gives it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from cvbench.contracts import Augmentation, Budget, Model, Progress, Workplace
+from cvbench.errors import NotApplicable
+from cvbench.fidelity.probe import load_probe, train_probe, untrained_probe
+from cvbench.samples import Dataset, DatasetSpec, labelled
+
+BATCH = 500  # pictures per batch of predictions
+
+
+class Judge(Model):
+    """Learns anew from each stage's pictures: what one stage taught must not help the next generator's samples."""
+
+    def __init__(self, spec: DatasetSpec, seed: int, device: str) -> None:
+        self.seed, self.device = seed, device
+        self.probe, self.trained = untrained_probe(spec, seed), False
+
+    def train(
+        self,
+        train: Dataset,
+        val: Dataset | None,
+        *,
+        budget: Budget,
+        augmentation: Augmentation,
+        seed: int,
+        progress: Progress,
+        workplace: Workplace,
+    ) -> None:
+        """Raises :class:`NotApplicable` for the regimes that a generator is not judged by."""
+        if self.trained or augmentation is Augmentation.STRONG:
+            raise NotApplicable("generation judges samples as they are: use the regimes synthetic and mixed")
+        pictures = labelled(train)
+        steps, batch = budget.steps, budget.batch_size
+        self.probe = train_probe(
+            pictures, seed=self.seed, workplace=workplace, steps=steps, batch=batch, progress=progress
+        )
+        self.trained = True
+
+    def predict(self, data: Dataset) -> Iterator[npt.NDArray[np.float32]]:
+        """float32 (n, classes) probabilities per batch."""
+        images = labelled(data).images
+        for start in range(0, len(images), BATCH):
+            yield self.probe.probabilities(images[start : start + BATCH])
+
+    def save(self, folder: Path) -> None:
+        self.probe.save(folder)
+
+    def load(self, folder: Path) -> None:
+        self.probe = load_probe(folder, self.device)

@@ -1,0 +1,35 @@
+"""Generation: the judge learns from samples alone and says when it is asked for something else."""
+
+import numpy as np
+import pytest
+from cvbench_tasks.generation import Generation
+
+from cvbench.conformance import assert_task, tiny_pictures
+from cvbench.contracts import Augmentation, Budget, Workplace, silent
+from cvbench.errors import NotApplicable, UserError
+
+
+def test_it_keeps_the_contract():
+    assert_task(Generation)
+
+
+def judge(folder, data):
+    task = Generation()
+    return task, task.model("judge", data.spec, options=None, seed=3, workplace=Workplace(folder))
+
+
+def test_a_judge_learns_what_it_is_shown(tmp_path):
+    data = tiny_pictures(8, 8, 1)
+    task, model = judge(tmp_path, data)
+    asked = {"budget": Budget(60, 16), "seed": 1, "progress": silent, "workplace": Workplace(tmp_path)}
+    model.train(data, None, augmentation=Augmentation.ORDINARY, **asked)
+    scores = task.score(model.predict(data), data)
+    assert scores.values["tstr"] > 0.9
+    assert scores.values["tstr"] == np.mean(scores.per_item["tstr"])
+    with pytest.raises(NotApplicable, match="synthetic and mixed"):  # finetune's second stage
+        model.train(data, None, augmentation=Augmentation.ORDINARY, **asked)
+
+
+def test_there_is_one_judge():
+    with pytest.raises(UserError, match="judge"):
+        Generation().model_options("simple_cnn")
