@@ -11,7 +11,7 @@ import numpy as np
 
 from cvbench.contracts import Budget, Metric, Model, ModelInfo, Scores, Splits, Task, Workplace
 from cvbench.errors import DataError, UserError, near_names
-from cvbench.samples import AnnotationKind, Dataset, DatasetSpec
+from cvbench.samples import AnnotationKind, Dataset, DatasetSpec, labelled
 from cvbench_tasks.classification.models import SimpleCnnOptions, TorchvisionOptions, known_models
 
 
@@ -51,7 +51,7 @@ class Classification(Task):
         return score(predictions, truth)
 
     def check_splits(self, splits: Splits) -> None:
-        train, test, name = splits.train.strata(), splits.test.strata(), splits.train.spec.name
+        train, test, name = labelled(splits.train).labels, labelled(splits.test).labels, splits.train.spec.name
         classes = splits.train.spec.classes
         if len(train) < 2:
             raise DataError("a single training picture is not enough", where=name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -13,8 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from cvbench.contracts import Augmentation, Budget, Model, Progress, Workplace
-from cvbench.errors import DataError
-from cvbench.samples import Dataset, DatasetSpec, LabelledImages
+from cvbench.samples import Dataset, DatasetSpec, labelled
 from cvbench.seeds import derive_seed
 from cvbench.training import (
     BatchOrder,
@@ -110,7 +110,8 @@ class Classifier(Model):
             if ema is not None:
                 ema.update(net, number)
             if best is not None and val is not None and ((number + 1) % look_every == 0 or number + 1 == budget.steps):
-                best.consider(ema.module if ema is not None else net, lambda chosen: self._top1(chosen, val))
+                chosen = ema.module if ema is not None else net
+                best.consider(chosen, self._top1(chosen, val))
             return {"cross-entropy": loss}
 
         parts: dict[str, Stateful | None] = {"net": net, "descent": descent, "ema": ema, "best": best}
@@ -138,7 +139,7 @@ class Classifier(Model):
 
     def _top1(self, net: nn.Module, data: Dataset) -> float:
         guesses = np.concatenate([p.argmax(1) for p in self._probabilities(net, data)])
-        return float((guesses == data.strata()).mean())
+        return float((guesses == labelled(data).labels).mean())
 
     def save(self, folder: Path) -> None:
         weights = {name: tensor.contiguous().cpu() for name, tensor in self.net.state_dict().items()}
@@ -152,14 +153,13 @@ class Best:
     """The weights that scored best on val so far; ties go to the later ones."""
 
     def __init__(self, net: nn.Module) -> None:
-        self.net = Ema(net, 0.0).module
+        self.net = copy.deepcopy(net).requires_grad_(False)
         self.score = -1.0
 
-    def consider(self, net: nn.Module, score: Any) -> None:
-        """Keep these weights if ``score(net)`` is at least the best so far."""
-        value = score(net)
-        if value >= self.score:
-            self.score = value
+    def consider(self, net: nn.Module, score: float) -> None:
+        """Keep these weights if their score is at least the best so far."""
+        if score >= self.score:
+            self.score = score
             self.net.load_state_dict(net.state_dict())
 
     def state_dict(self) -> dict[str, Any]:
@@ -187,6 +187,5 @@ def _ordinary(options: ClassifierOptions) -> Any:
 
 
 def _tensors(data: Dataset, device: str) -> tuple[Tensor, Tensor]:
-    if not isinstance(data, LabelledImages):
-        raise DataError("classification needs pictures of equal size with one class each", where=data.spec.name)
-    return to_tensor(data.images, device), torch.from_numpy(np.array(data.labels)).to(device)
+    pictures = labelled(data)
+    return to_tensor(pictures.images, device), torch.from_numpy(np.array(pictures.labels)).to(device)

@@ -9,7 +9,7 @@ import numpy as np
 
 from cvbench.contracts import Scores
 from cvbench.errors import PluginError
-from cvbench.samples import Dataset, FloatArray, IntArray
+from cvbench.samples import Dataset, FloatArray, IntArray, labelled
 
 CALIBRATION_BINS = 15
 
@@ -20,7 +20,7 @@ def score(predictions: Iterable[Any], truth: Dataset) -> Scores:
     With fewer than five classes top-5 is 1 by definition. Ties between classes go to the lower index.
     Raises :class:`PluginError` for predictions of a wrong shape or count, or NaN.
     """
-    labels, classes = truth.strata(), truth.spec.classes
+    labels, classes = labelled(truth).labels, truth.spec.classes
     probabilities = _gathered(predictions, len(labels), len(classes))
     ranks = np.argsort(-probabilities, axis=1, kind="stable")
     top1 = (ranks[:, 0] == labels).astype(np.float64)

@@ -10,7 +10,7 @@ import numpy as np
 
 from cvbench.contracts import Budget, Metric, Model, ModelInfo, Scores, Splits, Task, Workplace
 from cvbench.errors import DataError, UserError
-from cvbench.samples import AnnotationKind, Dataset, DatasetSpec
+from cvbench.samples import AnnotationKind, Dataset, DatasetSpec, labelled
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,14 @@ class Generation(Task):
         return Judge(spec, seed, workplace.device)
 
     def score(self, predictions: Iterable[Any], truth: Dataset) -> Scores:
-        right = np.concatenate([p.argmax(1) for p in predictions]) == truth.strata()
-        classes = {name: right[truth.strata() == label] for label, name in enumerate(truth.spec.classes)}
+        labels = labelled(truth).labels
+        right = np.concatenate([p.argmax(1) for p in predictions]) == labels
+        classes = {name: right[labels == label] for label, name in enumerate(truth.spec.classes)}
         recall = {name: float(own.mean()) if len(own) else float("nan") for name, own in classes.items()}
         return Scores({"tstr": float(right.mean())}, {"tstr": right.astype(np.float64)}, {"recall": recall})
 
     def check_splits(self, splits: Splits) -> None:
-        if len(np.unique(splits.train.strata())) < 2:
+        if len(np.unique(labelled(splits.train).labels)) < 2:
             raise DataError(
                 "all training pictures are of one class", where=splits.train.spec.name, hint="two are needed"
             )
