@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from cvbench.samples import LabelledImages, UInt8Array
 
 COLUMNS = 10
 MARGIN = 2  # pixels between pictures
+NAME_SIZE, LONGEST_NAME = 12, 16  # pixels, letters
 LEAST_SIDE = 56  # pixels: smaller pictures are enlarged by a whole factor, so that they can be seen
 
 
 def contact_sheet(data: LabelledImages, columns: int = COLUMNS, *, above: LabelledImages | None = None) -> Image.Image:
-    """One row per class in the classes' order, the first ``columns`` pictures of each; gaps stay white.
+    """One row per class, its name before it, the first ``columns`` pictures of each; gaps stay white.
 
-    ``above``: pictures for a first row, such as real ones, the first of each class in turn.
+    ``above``: real pictures for a first row, the first of each class in turn.
     """
-    rows = [data.images[np.flatnonzero(data.labels == label)[:columns]] for label in range(len(data.spec.classes))]
-    return as_image(_grid([_of_each_class(above, columns), *rows] if above is not None else rows, columns))
+    names = list(data.spec.classes)
+    rows = [data.images[np.flatnonzero(data.labels == label)[:columns]] for label in range(len(names))]
+    if above is not None:
+        names, rows = ["real", *names], [_of_each_class(above, columns), *rows]
+    return _named(as_image(_grid(rows, columns)), names)
+
+
+def _named(sheet: Image.Image, names: list[str]) -> Image.Image:
+    """The sheet with a name at the left of each of its rows."""
+    font, high = ImageFont.load_default(NAME_SIZE), sheet.height // len(names)
+    shown = [name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…" for name in names]
+    left = round(max(font.getlength(name) for name in shown)) + 3 * MARGIN
+    whole = Image.new(sheet.mode, (left + sheet.width, sheet.height), "white")
+    whole.paste(sheet, (left, 0))
+    pen = ImageDraw.Draw(whole)
+    for row, name in enumerate(shown):
+        pen.text((MARGIN, row * high + high // 2), name, fill="black", font=font, anchor="lm")
+    return whole
 
 
 def _of_each_class(data: LabelledImages, columns: int) -> UInt8Array:

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 SUITE = """
 name: toy
@@ -277,3 +278,14 @@ def test_torn_per_item_scores_cost_an_interval_and_are_recorded_again(suite, tmp
     assert cvbench("run", suite, "--out", run, *less).code == 0
     assert torn.read_bytes() == whole
     assert len((run / "ledger.jsonl").read_text().splitlines()) == 3
+
+
+def test_what_generators_made_can_be_looked_at(suite, tmp_path, cvbench):
+    run, less = tmp_path / "run", ("--set", "seeds=1", "--set", "generators=[copy]", "--set", "regimes=[mixed]")
+    assert cvbench("run", suite, "--out", run, *less).code == 0
+    said = cvbench("show", "samples", run, "--out", tmp_path / "sheets")
+    assert said.code == 0
+    (sheet,) = (tmp_path / "sheets").iterdir()
+    assert sheet.name in said.out
+    assert Image.open(sheet).height == 11 * 58  # real pictures, then a row per class
+    assert "the run has no seed 7" in cvbench("show", "samples", run, "--seed", 7).err

@@ -89,7 +89,7 @@ def test_generate_writes_an_image_folder_and_a_contact_sheet(tmp_path, cvbench):
     assert len(files) == 30
     assert np.asarray(Image.open(files[0])).shape == (8, 8)
     assert json.loads((made / "about.json").read_text())["generator"]["options"]["width"] == 16
-    assert Image.open(made / "contact-sheet.png").width == 10 * 58
+    assert Image.open(made / "contact-sheet.png").width > 10 * 58  # and the names of the classes
     assert cvbench("check-data", made).code == 0
     one_line_refusal(cvbench("generate", "copy", "--data", "digits", "--count", 5, "--out", made), "already exists")
 
