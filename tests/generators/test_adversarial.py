@@ -134,7 +134,7 @@ def test_any_picture_shape_is_fitted(cls, shape, tmp_path):
 def test_a_killed_fit_continues_to_the_same_bits(cls, tmp_path, monkeypatch):
     """Through restarts, too: the watch is made to find trouble at every look."""
     monkeypatch.setattr(watch, "LEAST_DIVERSITY", 9.0)
-    monkeypatch.setattr(watch, "PATIENCE", 2)
+    monkeypatch.setattr(watch, "PATIENCE_AT_FIRST", 2)
     monkeypatch.setattr(watch.Watch, "verdict", lambda self: None)
     data = tiny_pictures(8, 8, 1)
     options = {} if cls in CONDITIONAL else {"labels": "pseudo_labels"}
@@ -338,7 +338,7 @@ def test_a_fit_too_short_to_become_healthy_is_not_judged(tmp_path):
 @pytest.mark.usefixtures("watch_of_any_fit")
 def test_looking_does_not_touch_the_fit(tmp_path, monkeypatch):
     data = bars(12)
-    monkeypatch.setattr(watch, "PATIENCE", 99)
+    monkeypatch.setattr(watch, "PATIENCE_AT_FIRST", 99)
     monkeypatch.setattr(watch.Watch, "verdict", lambda self: None)
     seen = fitted(CGAN, data, tmp_path / "a", steps=8, spectral_norm=True).network.state_dict()
     monkeypatch.setattr(watch, "FEWEST_STEPS", 99)
@@ -374,6 +374,14 @@ def test_a_loss_that_was_not_finite_once_is_survived(tmp_path, monkeypatch):
     assert np.ptp(drawn(sampler, data).images) > 0
 
 
+def test_a_fit_that_was_never_healthy_gets_more_time(tmp_path):
+    eye = watched(bars(), tmp_path)
+    found = [looked(eye, np.zeros_like(eye.real.images)) for _ in range(watch.PATIENCE_AT_FIRST + 1)]
+    assert not any(found[:-1])
+    assert found[-1]
+
+
+@pytest.mark.usefixtures("watch_of_any_fit")
 def test_the_unstable_setting_is_caught(tmp_path):
     """The value function itself, no tricks, a high learning rate: collapses, and is failed for it."""
     options = {"labels": "pseudo_labels", "loss": "minimax", "ema": 0.0, "learning_rate": 10.0, "width": 16}

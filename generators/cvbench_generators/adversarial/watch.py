@@ -26,8 +26,9 @@ from cvbench.training import Curves
 from cvbench_generators.conditional_sampler import Noise
 
 LOOKS, SAMPLES, PROBE_STEPS = 20, 200, 100
-FEWEST_STEPS = 200
-PATIENCE = 5  # looks in a row that find a fit unhealthy and no better before it is sent back
+FEWEST_STEPS = 400
+PATIENCE = 5  # looks in a row that find a fit unhealthy and no better before it is sent back;
+PATIENCE_AT_FIRST = 10  # and as long as it was never healthy: a critic may need a third of a short fit to find its way
 MOST_RESTARTS = 3
 LEAST_COVERAGE, LEAST_DIVERSITY = 0.6, 0.4  # of the real pictures'
 EARLIEST = 0.2  # of a fit: weights before that are no snapshot to fall back on, whatever they happen to draw
@@ -98,7 +99,7 @@ class Watch:
     ) -> str:
         """Take in what the averaged generator drew for ``self.real.labels`` and how both were scored.
 
-        Gives what is wrong once it was wrong, and no better than before, ``PATIENCE`` times in a row; else nothing.
+        Gives what is wrong once it was wrong, and no better than before, often enough in a row; else nothing.
         """
         seen = self._measure(images, real, fake)
         for name, value in (
@@ -114,7 +115,8 @@ class Watch:
         self.unhealthy = 0 if improves or not seen.trouble else self.unhealthy + 1
         if not seen.trouble and seen.score >= self.best_score and number + 1 >= EARLIEST * self.steps:
             self.keep(snapshot(), number + 1, seen.score)
-        return seen.trouble if self.unhealthy >= PATIENCE else ""
+        patience = PATIENCE if self.best_score >= 0 else PATIENCE_AT_FIRST
+        return seen.trouble if self.unhealthy >= patience else ""
 
     def keep(self, snapshot: Snapshot, step: int = 0, score: float = -1.0) -> None:
         """Hold this snapshot as the best."""
