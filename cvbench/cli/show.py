@@ -11,7 +11,7 @@ from cvbench.cli.app import app
 from cvbench.cli.console import out
 
 show = typer.Typer(no_args_is_help=True, help="Make pictures of what a run has made, to look at.")
-app.add_typer(show, name="show", rich_help_panel="Results")
+app.add_typer(show, name="show", rich_help_panel="Run")
 
 
 @show.command()
