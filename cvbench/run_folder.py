@@ -15,7 +15,7 @@ from cvbench.durable import write_durably
 from cvbench.errors import UserError
 from cvbench.ledger import Coordinates, Ledger
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
