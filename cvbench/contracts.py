@@ -190,6 +190,10 @@ class Generator(ABC):
     def __init__(self, options: Any = None) -> None:
         self.options = self.Options() if options is None else options
 
+    def reads(self) -> tuple[Path, ...]:
+        """What the options name and :meth:`fit` reads besides ``train``: its content enters the fit's key."""
+        return ()
+
     @abstractmethod
     def fit(
         self, train: Dataset, *, budget: Budget | None, seed: int, progress: Progress, workplace: Workplace

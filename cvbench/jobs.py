@@ -66,13 +66,17 @@ class RealPart:
 
 @dataclass(frozen=True)
 class FitJob:
-    """Fit a generator on the real part (or, for the oracle, on what the part holds back)."""
+    """Fit a generator on the real part (or, for the oracle, on what the part holds back).
+
+    ``reads``: content fingerprints of the files that its options name.
+    """
 
     generator: PluginRef
     budget: Budget | None
     part: RealPart
     seed: int
     engine: str
+    reads: tuple[str, ...] = ()
 
     def description(self) -> dict[str, Any]:
         """For content keys."""
@@ -82,6 +86,7 @@ class FitJob:
             "part": self.part.description(),
             "seed": self.seed,
             "engine": self.engine,
+            "reads": list(self.reads),
         }
 
     @cached_property

@@ -27,12 +27,12 @@ from cvbench.jobs import (
     closure,
 )
 from cvbench.ledger import FIDELITY, Coordinates
-from cvbench.plugins import load_plugin, load_task, make_options, options_json
+from cvbench.plugins import load_plugin, load_task, make_options, make_plugin, options_json
 from cvbench.real_data import OpenedData, open_data
 from cvbench.regimes import split_real
 from cvbench.samples import AnnotationKind, proportional_counts
 from cvbench.seeds import derive_seed
-from cvbench.store import Store, content_key
+from cvbench.store import Store, content_fingerprint, content_key
 from cvbench.suite import BudgetEntry, DatasetEntry, GeneratorEntry, ModelEntry, RealShare, Suite
 
 MOST_COMPARED = 10_000  # synthetic pictures that fidelity looks at: the distances between all pairs are taken
@@ -271,7 +271,9 @@ def fit_job(entry: GeneratorEntry, part: RealPart, seed: int, engine: str) -> Fi
     options: Any = make_options(plugin.Options, entry.options, where=entry.label)
     budget = _filled(entry.budget, plugin.default_budget) if plugin.default_budget else None
     reference = PluginRef(entry.name, _implementation(plugin), options_json(options))
-    return FitJob(reference, budget, part, seed, engine)
+    made: Generator = make_plugin("generators", entry.name, entry.options)
+    reads = tuple(content_fingerprint(path) for path in made.reads())
+    return FitJob(reference, budget, part, seed, engine, reads)
 
 
 def _filled(asked: BudgetEntry, default: Budget) -> Budget:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,22 @@ def content_key(kind: str, description: Mapping[str, Any]) -> str:
     """SHA-256 of the step's canonical description: 64 hex digits. Mapping order does not matter."""
     canonical = json.dumps([FORMAT, kind, description], sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+@cache
+def content_fingerprint(path: Path) -> str:
+    """SHA-256 over a file, or over the names and contents of all files in a folder, wherever it lies.
+
+    Raises :class:`UserError` when it is not there or may not be read.
+    """
+    if not path.exists():
+        raise UserError("there is no such file or folder", where=str(path))
+    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    try:
+        named = [(file.relative_to(path).as_posix(), _checksum(file)) for file in files]
+    except OSError as error:
+        raise UserError(f"cannot be read: {error.strerror}", where=str(error.filename or path)) from None
+    return content_key("files", {"files": named})
 
 
 def default_cache() -> Path:

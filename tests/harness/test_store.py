@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cvbench.errors import UserError
-from cvbench.store import Store, content_key
+from cvbench.store import Store, content_fingerprint, content_key
 
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -102,3 +102,16 @@ def test_a_step_is_held_against_others_and_its_scratch_outlives_it(tmp_path):
         assert (scratch / "checkpoint").read_text() == "half"
     store.drop_scratch("k")
     assert not scratch.exists()
+
+
+def test_a_folders_fingerprint_is_of_names_and_contents_wherever_it_lies(tmp_path):
+    for name in ("here", "there", "other"):
+        (tmp_path / name / "a").mkdir(parents=True)
+        (tmp_path / name / "a" / "1.png").write_bytes(b"one" if name != "other" else b"two")
+    found = {name: content_fingerprint(tmp_path / name) for name in ("here", "there", "other")}
+    assert found["here"] == found["there"] != found["other"]
+    (tmp_path / "there" / "a" / "1.png").rename(tmp_path / "there" / "a" / "2.png")
+    content_fingerprint.cache_clear()
+    assert content_fingerprint(tmp_path / "there") != found["here"]
+    with pytest.raises(UserError, match="no such file"):
+        content_fingerprint(tmp_path / "nowhere")

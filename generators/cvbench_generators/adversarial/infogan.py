@@ -2,8 +2,8 @@
 
 G's input is noise z and a code c: one categorical code with as many values as there are classes, and two continuous
 ones. A head Q on the discriminator's features reads the code off a fake; its log-likelihood bounds the mutual
-information I(c; G(z, c)) from below (equation 5), and both sides maximise it (section 4). Networks as in appendix C.1:
-DCGAN's with a fully connected layer more on either side.
+information I(c; G(z, c)) from below (equation 5), and both sides maximise it (section 4). The networks are DCGAN's, and
+Q is that of appendix C.1. Its further fully connected layer on either side is left out: with it, short fits collapsed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss, one_hot
 
 from cvbench.samples import DatasetSpec
-from cvbench_generators.adversarial.blocks import Latents, dcgan_weights, flat_norm
+from cvbench_generators.adversarial.blocks import dcgan_weights, flat_norm
 from cvbench_generators.adversarial.dcgan import Convolutions, Deconvolutions
 from cvbench_generators.adversarial.family import Family
 from cvbench_generators.adversarial.options import InfoGANOptions
@@ -26,16 +26,13 @@ CONTINUOUS = 2  # codes uniform in [-1, 1]
 CONTINUOUS_WEIGHT = 0.1  # of their likelihood beside the categorical code's: section 4 asks for a smaller one
 
 
-class CodedNet(Latents):
+class CodedNet(Deconvolutions):
     """G: categorical code, continuous codes and noise (n, K + 2 + Z) → picture (n, C, H, W) in [-1, 1]."""
 
     def __init__(self, spec: DatasetSpec, options: InfoGANOptions) -> None:
-        super().__init__()
-        self.latent, self.categories, hidden = options.latent, len(spec.classes), 8 * options.width
-        inputs, norm = self.categories + CONTINUOUS + self.latent, flat_norm(hidden, options.normalises_generator)
-        self.enter = nn.Sequential(nn.Linear(inputs, hidden), norm, nn.ReLU())
-        self.picture = Deconvolutions(spec, replace(options, latent=hidden))
-        dcgan_weights(self)
+        categories = len(spec.classes)
+        super().__init__(spec, replace(options, latent=categories + CONTINUOUS + options.latent))
+        self.latent, self.categories = options.latent, categories
 
     def latents(self, count: int, noise: Noise) -> Tensor:
         """float32 (count, K + 2 + Z), on the CPU."""
@@ -43,31 +40,20 @@ class CodedNet(Latents):
         continuous = (2 * noise.uniform(count, CONTINUOUS) - 1) * noise.spread
         return torch.cat([one_hot(category, self.categories), continuous, noise.normal(count, self.latent)], dim=1)
 
-    def forward(self, latent: Tensor) -> Tensor:
-        return cast(Tensor, self.picture(self.enter(latent)))
 
-
-class CodeReader(nn.Module):
+class CodeReader(Convolutions):
     """D: picture (n, C, H, W) → score (n,); and Q: picture → the categorical code's logits and the others' means."""
 
     def __init__(self, spec: DatasetSpec, options: InfoGANOptions) -> None:
-        super().__init__()
-        convolutions, norm, hidden = Convolutions(spec, options), options.normalises_discriminator, 8 * options.width
-        self.trunk = nn.Sequential(
-            *convolutions.layers,
-            *(nn.Linear(convolutions.features, hidden), flat_norm(hidden, norm), nn.LeakyReLU(0.2)),
-        )
-        self.score = nn.Linear(hidden, 1)
-        self.read = nn.Sequential(nn.Linear(hidden, 128), flat_norm(128, norm), nn.LeakyReLU(0.2))
+        super().__init__(spec, options)
+        norm = flat_norm(128, options.normalises_discriminator)
+        self.read = nn.Sequential(nn.Linear(self.features, 128), norm, nn.LeakyReLU(0.2))
         self.category, self.means = nn.Linear(128, len(spec.classes)), nn.Linear(128, CONTINUOUS)
         dcgan_weights(self)
 
-    def forward(self, picture: Tensor) -> Tensor:
-        return cast(Tensor, self.score(self.trunk(picture)))[:, 0]
-
     def codes(self, picture: Tensor) -> tuple[Tensor, Tensor]:
         """(n, K) logits and (n, 2) means."""
-        read = self.read(self.trunk(picture))
+        read = self.read(self.layers(picture))
         return self.category(read), self.means(read)
 
 

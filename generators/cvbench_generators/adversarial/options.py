@@ -84,12 +84,10 @@ class DCGANOptions(UnconditionalOptions):
 
 @dataclass(frozen=True)
 class InfoGANOptions(UnconditionalOptions):
-    """Appendix C.1 of the paper: 62 noise variables beside the code, D at a fifth of G's rate."""
+    """Appendix C.1 of the paper: 62 noise variables beside the code. G's rate is D's, as in DCGAN, not five times."""
 
     latent: Annotated[int, Gt(0)] = 62
     batch_norm: Normalised = "both"
-    learning_rate: Rate = 1e-3
-    discriminator_learning_rate: Rate | None = 2e-4
 
 
 @dataclass(frozen=True)

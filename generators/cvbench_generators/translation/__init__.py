@@ -111,6 +111,10 @@ class CycleGAN(Generator):
     default_budget = Budget(steps=1500, batch_size=16)
     Options = CycleGANOptions
 
+    def reads(self) -> tuple[Path, ...]:
+        folder = self.options.source_folder
+        return (Path(folder),) if folder is not None else ()
+
     def fit(
         self,
         train: Dataset,
