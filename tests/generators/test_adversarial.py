@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from cvbench_generators import labelling
-from cvbench_generators.adversarial import CGAN, DCGAN, MLPGAN, R3GAN, WGANGP, InfoGAN, watch
+from cvbench_generators.adversarial import CGAN, DCGAN, MLPGAN, R3GAN, WGANGP, InfoGAN, health, watch
 from cvbench_generators.adversarial.blocks import spectrally_normalised
 from cvbench_generators.adversarial.game import Game
 from cvbench_generators.adversarial.infogan import FAMILY as INFOGAN
@@ -133,7 +133,7 @@ def test_any_picture_shape_is_fitted(cls, shape, tmp_path):
 @pytest.mark.usefixtures("watch_of_any_fit")
 def test_a_killed_fit_continues_to_the_same_bits(cls, tmp_path, monkeypatch):
     """Through restarts, too: the watch is made to find trouble at every look."""
-    monkeypatch.setattr(watch, "LEAST_DIVERSITY", 9.0)
+    monkeypatch.setattr(health, "LEAST_DIVERSITY", 9.0)
     monkeypatch.setattr(watch, "PATIENCE_AT_FIRST", 2)
     monkeypatch.setattr(watch.Watch, "verdict", lambda self: None)
     data = tiny_pictures(8, 8, 1)
@@ -250,7 +250,7 @@ def test_an_option_that_does_not_fit_is_refused_before_the_fit():
 
 def watched(data, tmp_path, **about):
     """A watch over pictures that are easy to tell apart."""
-    about = {"steps": 400, "seed": 1, "by_class": False, "penalised": True} | about
+    about = {"steps": 400, "seed": 1, "by_class": False, "penalised": True, "logits": True} | about
     return watch.Watch(data, workplace=Workplace(tmp_path), **about)
 
 
@@ -297,6 +297,9 @@ def test_a_discriminator_that_wins_is_found(tmp_path):
     assert "the discriminator wins: it is right on 100.0%, its scores 100 apart" in eye.trouble
     looked(eye, eye.real.images, (torch.full((9,), 3.0), torch.full((9,), -3.0)))
     assert not eye.trouble
+    eye.logits = False  # a critic's scores have a scale of their own
+    looked(eye, eye.real.images, (torch.full((9,), 50.0), torch.full((9,), -50.0)))
+    assert not eye.trouble
 
 
 def test_a_fit_is_sent_back_a_few_times_to_its_best_weights_and_then_fails(tmp_path):
@@ -317,7 +320,8 @@ def test_a_fit_is_sent_back_a_few_times_to_its_best_weights_and_then_fails(tmp_p
 def test_at_the_end_the_last_weights_count_if_healthy_else_the_best_else_it_fails(tmp_path):
     eye = watched(bars(), tmp_path)
     collapsed = np.zeros_like(eye.real.images)
-    looked(eye, collapsed)
+    for _ in range(watch.PATIENCE + 1):
+        looked(eye, collapsed)
     with pytest.raises(TrainingDiverged, match=r"diversity 0\.00 .* at step 400 of 400, restarted 0 times"):
         eye.verdict()
     looked(eye, eye.real.images)
@@ -325,6 +329,17 @@ def test_at_the_end_the_last_weights_count_if_healthy_else_the_best_else_it_fail
     looked(eye, collapsed)
     assert eye.verdict()["g"]["from"] == 100
     assert "samples with the weights of step 100" in eye.notes[-1]
+
+
+def test_a_fit_that_ends_while_it_gets_better_is_short_not_collapsed(tmp_path):
+    eye = watched(bars(), tmp_path, by_class=True)
+    real, labels = eye.real.images, eye.real.labels
+    alike = np.stack([real[labels == label].mean(0) for label in range(3)])[labels]
+    for part in np.linspace(0.05, 0.3, 2 * watch.PATIENCE):
+        looked(eye, (alike + part * (real - alike)).astype(np.uint8))
+    assert eye.trouble
+    assert eye.verdict() is None
+    assert eye.notes[-1].endswith("but still getting better: it needs more steps")
 
 
 def test_a_fit_too_short_to_become_healthy_is_not_judged(tmp_path):

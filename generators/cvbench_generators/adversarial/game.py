@@ -52,6 +52,7 @@ class Game:
             workplace=workplace,
             by_class=family.conditional,
             penalised=options.penalty != "none",
+            logits=options.loss != "wasserstein",
         )
         torch.manual_seed(derive_seed(seed, "weights"))
         self.g = family.generator(self.spec, options).to(self.device)

@@ -9,20 +9,19 @@ pictures of one class lie (diversity), and how well the discriminator tells the 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from scipy.spatial.distance import pdist, squareform
 from torch import Tensor
 
 from cvbench.contracts import Workplace
 from cvbench.errors import TrainingDiverged
 from cvbench.fidelity.probe import Float32Array, train_probe
-from cvbench.samples import FloatArray, IntArray, LabelledImages, UInt8Array, proportional_counts
+from cvbench.samples import LabelledImages, UInt8Array, proportional_counts
 from cvbench.seeds import derive_seed
 from cvbench.training import Curves
+from cvbench_generators.adversarial.health import Seen, class_shares, entropy, mean_distance
 from cvbench_generators.conditional_sampler import Noise
 
 LOOKS, SAMPLES, PROBE_STEPS = 20, 200, 100
@@ -30,47 +29,26 @@ FEWEST_STEPS = 400
 PATIENCE = 5  # looks in a row that find a fit unhealthy and no better before it is sent back;
 PATIENCE_AT_FIRST = 10  # and as long as it was never healthy: a critic may need a third of a short fit to find its way
 MOST_RESTARTS = 3
-LEAST_COVERAGE, LEAST_DIVERSITY = 0.6, 0.4  # of the real pictures'
 EARLIEST = 0.2  # of a fit: weights before that are no snapshot to fall back on, whatever they happen to draw
-SURE, FAR = 0.999, 30.0  # of real pictures above fakes, and by how much on average: logits
 
 Snapshot = Mapping[str, Mapping[str, Tensor]]
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What one look found; ``coverage`` in classes of ``classes``, the rest relative to real pictures or in [0, 1]."""
-
-    coverage: int
-    classes: int
-    entropy: float
-    diversity: float
-    accuracy: float
-    gap: float
-    likeness: float
-
-    @property
-    def trouble(self) -> str:
-        """What is wrong, in a few words; empty for a healthy fit."""
-        if self.coverage < LEAST_COVERAGE * self.classes or self.diversity < LEAST_DIVERSITY:
-            return f"mode coverage {self.coverage} of {self.classes}, diversity {self.diversity:.2f} of real pictures'"
-        if self.accuracy > SURE and self.gap > FAR:
-            return f"the discriminator wins: it is right on {self.accuracy:.1%}, its scores {self.gap:.0f} apart"
-        return ""
-
-    @property
-    def score(self) -> float:
-        """The higher, the better a snapshot."""
-        return self.likeness * self.entropy * min(1.0, self.diversity)
 
 
 class Watch:
     """What was seen of one fit, its best healthy snapshot and how often it was sent back; part of the checkpoint."""
 
     def __init__(
-        self, train: LabelledImages, *, steps: int, seed: int, workplace: Workplace, by_class: bool, penalised: bool
+        self,
+        train: LabelledImages,
+        *,
+        steps: int,
+        seed: int,
+        workplace: Workplace,
+        by_class: bool,
+        penalised: bool,
+        logits: bool,
     ) -> None:
-        self.steps, self.seed, self.by_class, self.penalised = steps, seed, by_class, penalised
+        self.steps, self.seed, self.by_class, self.penalised, self.logits = steps, seed, by_class, penalised, logits
         self.judges, self.every = steps >= FEWEST_STEPS, max(1, steps // LOOKS)
         self.real = _proportional_part(train, min(SAMPLES, len(train)), derive_seed(seed, "watch real"))
         self.series: Curves = {}
@@ -83,8 +61,8 @@ class Watch:
             if len(np.unique(train.labels)) > 1:  # a probe of one class would always be right
                 probe_seed = derive_seed(seed, "watch probe")
                 self.probe = train_probe(train, seed=probe_seed, workplace=workplace, steps=PROBE_STEPS)
-            self.real_shares = _shares(self._probabilities(self.real.images))
-            self.real_distance = _distance(self.real.images, self.real.labels)
+            self.real_shares = class_shares(self._probabilities(self.real.images))
+            self.real_distance = mean_distance(self.real.images, self.real.labels)
 
     def noise(self) -> Noise:
         """The same latents at every look, drawn apart from the fit's own random numbers."""
@@ -137,9 +115,13 @@ class Watch:
     def verdict(self) -> Snapshot | None:
         """At the fit's end: None if its last weights are healthy (or it is not judged), else the best snapshot.
 
-        Raises :class:`TrainingDiverged` when there is none, or every restart ended here.
+        A fit that was never healthy but still got better has not collapsed, it was too short: that is noted.
+        Raises :class:`TrainingDiverged` when it was never healthy otherwise, or every restart ended here.
         """
         if not self.judges or not self.trouble:
+            return None
+        if self.best_score < 0 and self.restarts == 0 and self.unhealthy < PATIENCE:
+            self.notes.append(f"step {self.steps}: {self.trouble}, but still getting better: it needs more steps")
             return None
         if self.best_score < 0 or self.restarts == MOST_RESTARTS:
             raise self._given_up(self.steps, self.trouble)
@@ -152,18 +134,19 @@ class Watch:
 
     def _measure(self, images: UInt8Array, real: Tensor, fake: Tensor) -> Seen:
         probabilities = self._probabilities(images)
-        predicted, shares = probabilities.argmax(1), _shares(probabilities)
+        predicted, shares = probabilities.argmax(1), class_shares(probabilities)
         labels = self.real.labels if self.by_class else predicted
         found = self.real_shares > 0
         covered = found & (shares >= np.maximum(self.real_shares / 4, 0.5 / len(images)))
-        real_entropy = _entropy(self.real_shares)
+        real_entropy = entropy(self.real_shares)
         return Seen(
             coverage=int(covered.sum()),
             classes=int(found.sum()),
-            entropy=_entropy(shares) / real_entropy if real_entropy else 1.0,
-            diversity=_distance(images, labels) / max(self.real_distance, 1e-9),
+            entropy=entropy(shares) / real_entropy if real_entropy else 1.0,
+            diversity=mean_distance(images, labels) / max(self.real_distance, 1e-9),
             accuracy=float((real[:, None] > fake).float().mean()),
             gap=float(real.mean() - fake.mean()),
+            logits=self.logits,
             likeness=float(probabilities[np.arange(len(labels)), labels].mean()),
         )
 
@@ -191,20 +174,3 @@ def _proportional_part(train: LabelledImages, count: int, seed: int) -> Labelled
     rng, counts = np.random.default_rng(seed), proportional_counts(train.class_counts(), count)
     chosen = [rng.permutation(np.flatnonzero(train.labels == label))[:n] for label, n in enumerate(counts)]
     return train.select(np.concatenate(chosen))
-
-
-def _shares(probabilities: Float32Array) -> FloatArray:
-    """(K,) the share of pictures whose likeliest class each is."""
-    return np.bincount(probabilities.argmax(1), minlength=probabilities.shape[1]) / len(probabilities)
-
-
-def _entropy(shares: FloatArray) -> float:
-    """In nats."""
-    return float(-(shares[shares > 0] * np.log(shares[shares > 0])).sum())
-
-
-def _distance(images: UInt8Array, labels: IntArray) -> float:
-    """The mean distance between two pictures of one class; of any two where no class has two."""
-    distances = squareform(pdist(images.reshape(len(images), -1).astype(np.float32)))
-    pairs = np.triu(labels[:, None] == labels[None], 1)
-    return float(distances[pairs].mean() if pairs.any() else distances.mean())
