@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from cvbench.contracts import Budget, Model, Progress, Workplace
+from cvbench.datasets import load_dataset
 from cvbench.errors import CvbenchError
 from cvbench.jobs import CellJob, SetJob
 from cvbench.plugins import load_task, make_options
 from cvbench.real_data import open_data, real_part
 from cvbench.regimes import compose
-from cvbench.samples import LabelledImages, load_dataset
+from cvbench.samples import Dataset
 from cvbench.seeds import derive_seed
 from cvbench.store import Store
 
@@ -47,7 +48,7 @@ def train_cell(job: CellJob, store: Store, scratch: Path, progress: Progress, de
     return model, [len(stage.data) for stage in data.stages]
 
 
-def synthetic_set(job: SetJob, store: Store) -> LabelledImages:
+def synthetic_set(job: SetJob, store: Store) -> Dataset:
     """The job's synthetic set, from the cache."""
     artefact = store.find("synthetic", job.key)
     if artefact is None:

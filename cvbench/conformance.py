@@ -12,16 +12,20 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from cvbench.contracts import Augmentation, Budget, Generator, Progress, Task, Workplace, silent
+from cvbench.datasets import CLASSES, as_kind, gather
 from cvbench.errors import NotApplicable
 from cvbench.plugin_results import checked_chunk, checked_scores
-from cvbench.samples import AnnotationKind, DatasetSpec, LabelledImages, gather
+from cvbench.samples import AnnotationKind, Dataset, DatasetSpec, LabelledImages, Pictures
+from cvbench.scenes import Instance, InstanceImages
 
 SHAPES = ((8, 8, 1), (10, 12, 3))
+SCENE_SHAPES = ((32, 32, 1), (40, 48, 3))
+KINDS = tuple(CLASSES)
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,35 @@ def tiny_pictures(height: int, width: int, channels: int, *, per_class: int = 12
     labels = np.repeat(np.arange(3), per_class).astype(np.int64)
     noise = rng.integers(0, 60, (3 * per_class, height, width, channels))
     return LabelledImages(spec, (noise + 90 * labels[:, None, None, None]).astype(np.uint8), labels)
+
+
+def tiny_scenes(height: int, width: int, channels: int, *, count: int = 12) -> InstanceImages:
+    """Noisy dark pictures with up to three bright boxes of two classes in each; at least one somewhere."""
+    rng = np.random.default_rng(0)
+    spec = DatasetSpec("tiny", AnnotationKind.INSTANCES, ("grey", "light"), height, width, channels)
+    images = rng.integers(0, 60, (count, height, width, channels)).astype(np.uint8)
+    scenes: list[list[Instance]] = []
+    for place in range(count):
+        scenes.append([])
+        for number in range(place % 4):
+            high, wide = rng.integers(height // 4, height // 2), rng.integers(width // 4, width // 2)
+            top, left = rng.integers(0, height - high), rng.integers(0, width - wide)
+            mask = np.zeros((height, width), np.bool_)
+            mask[top : top + high, left : left + wide] = True
+            label = (place + number) % 2
+            images[place][mask] += np.uint8(90 * (label + 1))
+            scenes[-1].append(Instance(label, mask))
+    return InstanceImages.of_instances(spec, np.minimum(images, 255), scenes)
+
+
+def _tiny(kind: AnnotationKind, shape: tuple[int, int, int]) -> Pictures:
+    if kind is AnnotationKind.LABEL:
+        return tiny_pictures(*shape)
+    return cast(Pictures, as_kind(tiny_scenes(*shape), kind))
+
+
+def _shapes(kind: AnnotationKind) -> tuple[tuple[int, int, int], ...]:
+    return SHAPES if kind is AnnotationKind.LABEL else SCENE_SHAPES
 
 
 def assert_generator(cls: type[Generator]) -> None:
@@ -67,20 +100,27 @@ def check_generator(cls: type[Generator]) -> Iterator[Check]:
     """Every promise of :class:`~cvbench.contracts.Generator`, on tiny data of several shapes."""
     yield from _described(cls, ("summary", "licence"))
     yield Check("options are a frozen dataclass with defaults", _options_problem(cls.Options))
-    if AnnotationKind.LABEL not in cls.kinds:
-        yield _unchecked("fit, sample, save and load", sorted(cls.kinds))
-        return
+    if unknown := sorted(cls.kinds - set(KINDS)):
+        yield _unchecked("fit, sample, save and load", unknown)
+    for kind in KINDS:
+        if kind in cls.kinds:
+            yield from _checks_of_kind(cls, kind)
+
+
+def _checks_of_kind(cls: type[Generator], kind: AnnotationKind) -> Iterator[Check]:
     fitted = False
-    for shape in SHAPES:
-        name = "×".join(map(str, shape))
-        for check in _generator_checks(cls, tiny_pictures(*shape)):
+    for shape in _shapes(kind):
+        name = f"{'×'.join(map(str, shape))} with {'labels' if kind is AnnotationKind.LABEL else kind.value}"
+        for check in _generator_checks(cls, _tiny(kind, shape)):
             fitted |= check.checked
             yield dataclasses.replace(check, promise=f"{name}: {check.promise}")
-    shapes = " and ".join("×".join(map(str, shape)) for shape in SHAPES)
-    yield Check("fits some data", "" if fitted else f"it says 'not for this' to pictures of {shapes}")
+    shapes = " and ".join("×".join(map(str, shape)) for shape in _shapes(kind))
+    yield Check(
+        f"fits some data with {kind.value}", "" if fitted else f"it says 'not for this' to pictures of {shapes}"
+    )
 
 
-def _generator_checks(cls: type[Generator], train: LabelledImages) -> Iterator[Check]:
+def _generator_checks(cls: type[Generator], train: Pictures) -> Iterator[Check]:
     fitted: dict[str, Any] = {}
     refused: list[str] = []
 
@@ -108,7 +148,7 @@ def _generator_checks(cls: type[Generator], train: LabelledImages) -> Iterator[C
         return
     sampler = fitted["sampler"]
 
-    def drawn(of: Any, count: int, seed: int, **asked: Any) -> LabelledImages:
+    def drawn(of: Any, count: int, seed: int, **asked: Any) -> Dataset:
         chunks = (checked_chunk(chunk, train.spec, cls.__name__) for chunk in of.sample(count, seed=seed, **asked))
         return gather(chunks, train.spec)
 
@@ -117,12 +157,12 @@ def _generator_checks(cls: type[Generator], train: LabelledImages) -> Iterator[C
             assert len(drawn(sampler, count, 0)) == count, f"asked for {count}, gave {len(drawn(sampler, count, 0))}"
 
     def proportions() -> None:
-        found = drawn(sampler, 30, 0).class_counts().tolist()
+        found = np.bincount(drawn(sampler, 30, 0).strata(), minlength=3).tolist()
         assert found == [10, 10, 10], f"classes of 12, 12, 12 gave {found} of 30"
 
     def as_asked() -> None:
         asked = np.array([5, 0, 2], dtype=np.int64)
-        found = drawn(sampler, 7, 0, class_counts=asked).class_counts().tolist()
+        found = np.bincount(drawn(sampler, 7, 0, class_counts=asked).strata(), minlength=3).tolist()
         assert found == [5, 0, 2], f"asked for 5, 0, 2, gave {found}"
 
     def repeats() -> None:
@@ -140,8 +180,9 @@ def _generator_checks(cls: type[Generator], train: LabelledImages) -> Iterator[C
         assert drawn(fit(), 9, 3).fingerprint == drawn(sampler, 9, 3).fingerprint, "same seed, other fit"
 
     yield _tried("gives as many samples as asked", counts)
-    yield _tried("keeps the train split's class proportions", proportions)
-    yield _tried("gives classes as asked", as_asked)
+    if train.spec.kind is AnnotationKind.LABEL:
+        yield _tried("keeps the train split's class proportions", proportions)
+        yield _tried("gives classes as asked", as_asked)
     yield _tried("same seed, same samples", repeats)
     yield _tried("saves and loads without pickle", saves)
     yield _tried("same seed, same fit", refits)
@@ -155,19 +196,19 @@ def check_task(cls: type[Task]) -> Iterator[Check]:
     yield from _described(cls, ("summary", "licence"))
     primaries = [metric.name for metric in cls.metrics if metric.primary]
     yield Check("has exactly one primary metric", "" if len(primaries) == 1 else f"it has {primaries}")
-    if cls.kind is not AnnotationKind.LABEL:
+    if cls.kind not in KINDS:
         yield _unchecked("train, predict, score, save and load", [cls.kind])
         return
     models = cls().models()
     yield Check("names its models", "" if models else "models() is empty")
-    for shape in SHAPES if models else ():
+    for shape in _shapes(cls.kind) if models else ():
         name = "×".join(map(str, shape))
         promise = f"{name}: {models[0].name} trains, predicts, saves and loads"
         yield _tried(promise, partial(_model_round, cls, shape))
 
 
 def _model_round(cls: type[Task], shape: tuple[int, int, int]) -> None:
-    task, train = cls(), tiny_pictures(*shape)
+    task, train = cls(), _tiny(cls.kind, shape)
     name = task.models()[0].name
     options = task.model_options(name)()
     with tempfile.TemporaryDirectory() as scratch:
@@ -219,9 +260,7 @@ def _options_problem(options: type) -> str:
 
 
 def _unchecked(what: str, kinds: Sequence[str]) -> Check:
-    return Check(
-        f"not checked: {what}. These checks know labelled pictures only, not {', '.join(kinds)}", checked=False
-    )
+    return Check(f"not checked: {what}. These checks know no {', '.join(kinds)}", checked=False)
 
 
 def _hold_to_formats(folder: Path) -> None:

@@ -123,9 +123,11 @@ class Sampler(ABC):
     """A fitted generator: labelled samples without end.
 
     ``notes``: what a reader of the report must know of the fit, one line each ("labels: a classifier's, …").
+    ``parameter_count``: learnt parameters of the networks that samples are drawn from, 0 without a network.
     """
 
     notes: tuple[str, ...] = ()
+    parameter_count: int = 0
 
     @abstractmethod
     def sample(self, count: int, *, seed: int, class_counts: IntArray | None = None) -> Iterator[Dataset]:

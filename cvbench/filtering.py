@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from cvbench.contracts import Sampler
+from cvbench.datasets import gather
 from cvbench.errors import NotApplicable
 from cvbench.fidelity.probe import Probe
-from cvbench.samples import IntArray, LabelledImages, gather, labelled, proportional_counts, shuffled_labels
+from cvbench.samples import IntArray, LabelledImages, labelled, proportional_counts, shuffled_labels
 from cvbench.seeds import derive_seed
 
 ROUNDS = 10  # of drawing: with fewer than about one sample in ten kept, the generator is not worth its filter

@@ -17,7 +17,7 @@ from cvbench.jobs import RealPart, SampleJob, needs
 from cvbench.plan import open_entry, sample_job
 from cvbench.plugins import load_plugin, one_line
 from cvbench.real_data import open_data
-from cvbench.samples import LabelledImages
+from cvbench.samples import Dataset
 from cvbench.steps import draw, prepared_sampler, run_job
 from cvbench.store import Store
 from cvbench.suite_reading import dataset_entry, generator_entry
@@ -84,7 +84,7 @@ def _refuse_more_than_memory(count: int, picture: tuple[int, int, int], where: s
         )
 
 
-def sample_set(request: SampleRequest, store: Store, device: str, progress: Progress) -> LabelledImages:
+def sample_set(request: SampleRequest, store: Store, device: str, progress: Progress) -> Dataset:
     """Fit (or find the fit in the cache) and draw. Raises :class:`CvbenchError` with the reason if that fails."""
     job = request.job
     for source in needs(job):

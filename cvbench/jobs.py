@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from cvbench.contracts import Budget
+from cvbench.samples import AnnotationKind
 from cvbench.store import content_key
 
 JUDGE_SEED = 0
@@ -29,7 +30,8 @@ class PluginRef:
 
 @dataclass(frozen=True)
 class DataRef:
-    """Where a data set is opened, its (H, W, C), and its content's fingerprints: only they enter a key.
+    """Where a data set is opened and as which kind, its (H, W, C), and its content's fingerprints: only they enter a
+    key.
 
     ``train_fingerprint`` is of the train split alone: what is fitted or drawn from it depends on no test picture.
     """
@@ -40,6 +42,7 @@ class DataRef:
     root: str | None
     options: Mapping[str, Any]
     val_fraction: float
+    kind: AnnotationKind | None = None
     picture: tuple[int, int, int] = (0, 0, 0)
     fingerprint: str = ""
     train_fingerprint: str = ""
@@ -53,15 +56,17 @@ class RealPart:
     fraction: float | None
     per_class: int | None
     seed: int
+    samples: int | None = None
 
     def description(self) -> dict[str, Any]:
         """For content keys."""
-        return {
+        said = {
             "train": self.data.train_fingerprint,
             "fraction": self.fraction,
             "per_class": self.per_class,
             "seed": self.seed,
         }
+        return said | ({"samples": self.samples} if self.samples else {})
 
 
 @dataclass(frozen=True)
@@ -198,7 +203,7 @@ class JudgeJob:
     @property
     def probe(self) -> ProbeJob:
         """One for all: it has seen the whole train split, for it judges and does not compete."""
-        return ProbeJob(replace(self.part, fraction=1.0, per_class=None, seed=0), JUDGE_SEED, self.engine)
+        return ProbeJob(replace(self.part, fraction=1.0, per_class=None, samples=None, seed=0), JUDGE_SEED, self.engine)
 
     def description(self) -> dict[str, Any]:
         """For content keys."""

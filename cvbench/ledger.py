@@ -53,8 +53,9 @@ class CellRecord:
     ``metrics``: name → number (None where it is undefined). ``per_class``: metric → class → number.
     ``fidelity``: of a cell that judges its synthetic set, what was found.
     ``seconds``: phase (fit, sample, train, evaluate) → wall seconds when it was computed, cached or not.
-    ``synthetic``: how many samples the generator made for this cell; ``notes``: what a reader must know,
-    such as test pictures that turned up among the training pictures. ``tail``: an error's last lines.
+    ``synthetic``: how many samples the generator made for this cell; ``parameters``: how many it has (None where a
+    fit of an earlier version did not count them). ``notes``: what a reader must know, such as test pictures that
+    turned up among the training pictures. ``tail``: an error's last lines.
     """
 
     cell: str
@@ -68,6 +69,7 @@ class CellRecord:
     fidelity: Mapping[str, Any] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     synthetic: int = 0
+    parameters: int | None = None
     cached: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     peak_memory_mb: float = 0.0

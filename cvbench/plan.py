@@ -88,7 +88,7 @@ def make_plan(suite: Suite, *, device: str, processes: int = 1) -> Plan:
     cells: list[PlannedCell] = []
     facts: dict[str, Mapping[str, Any]] = {}
     for entry in suite.datasets:
-        data, opened = open_entry(entry)
+        data, opened = open_entry(entry, task.kind)
         task.check_splits(opened.splits)
         facts[entry.label] = _facts(data, opened)
         grid = _Grid(suite, task, data, opened, engine_name(device), processes)
@@ -111,9 +111,9 @@ def make_plan(suite: Suite, *, device: str, processes: int = 1) -> Plan:
     return Plan(suite, task, tuple(cells), facts)
 
 
-def open_entry(entry: DatasetEntry) -> tuple[DataRef, OpenedData]:
-    """A suite's data set, opened, with what a worker needs to open it again."""
-    data = DataRef(entry.label, entry.reader, entry.argument, entry.root, dict(entry.options), entry.val_fraction)
+def open_entry(entry: DatasetEntry, kind: AnnotationKind | None = None) -> tuple[DataRef, OpenedData]:
+    """A suite's data set, opened as this kind (else as its own), with what a worker needs to open it again."""
+    data = DataRef(entry.label, entry.reader, entry.argument, entry.root, dict(entry.options), entry.val_fraction, kind)
     opened = open_data(data)
     spec = opened.splits.train.spec
     picture = (spec.height, spec.width, spec.channels)
@@ -244,6 +244,7 @@ class _Grid:
             share.per_class,
             # at the whole train split the seed changes nothing, and one key serves all seeds
             0 if share.fraction == 1 else derive_seed(seed, "real part", self.data.train_fingerprint),
+            share.samples,
         )
 
     def _sizes(self, share: RealShare, seed: int) -> tuple[int, int]:
@@ -251,7 +252,9 @@ class _Grid:
         if (share, seed) not in self.sizes:
             strata = self.opened.splits.train.strata()
             try:
-                kept, held_back = split_real(strata, fraction=share.fraction, per_class=share.per_class, seed=seed)
+                kept, held_back = split_real(
+                    strata, fraction=share.fraction, per_class=share.per_class, samples=share.samples, seed=seed
+                )
             except UserError as error:
                 raise UserError(error.what, where=f"data set {self.data.label!r}", hint=error.hint) from None
             self.sizes[share, seed] = len(kept), len(held_back)

@@ -9,18 +9,19 @@ from typing import Any
 import numpy as np
 
 from cvbench.contracts import Metric, Scores
+from cvbench.datasets import CLASSES
 from cvbench.errors import DataError, PluginError
-from cvbench.samples import DatasetSpec, LabelledImages
+from cvbench.samples import Dataset, DatasetSpec
 
 
-def checked_chunk(chunk: Any, spec: DatasetSpec, who: str) -> LabelledImages:
-    """The chunk of a sampler, if it is labelled pictures under ``spec``; else :class:`PluginError`."""
-    if not isinstance(chunk, LabelledImages):
-        raise PluginError(f"{who}: sample gave {type(chunk).__name__}, not LabelledImages")
+def checked_chunk(chunk: Any, spec: DatasetSpec, who: str) -> Dataset:
+    """The chunk of a sampler, if it is samples of the kind of ``spec`` and fits it; else :class:`PluginError`."""
+    if not isinstance(chunk, CLASSES[spec.kind]):
+        raise PluginError(f"{who}: sample gave {type(chunk).__name__}, not {CLASSES[spec.kind].__name__}")
     if replace(chunk.spec, name="") != replace(spec, name=""):
         raise PluginError(f"{who}: sample gave pictures of another spec ({chunk.spec}), not the train split's")
     try:
-        return LabelledImages(spec, chunk.images, chunk.labels)
+        return chunk.under(spec)
     except DataError as error:
         raise PluginError(f"{who}: {error.what}") from None
 

@@ -11,7 +11,7 @@ from cvbench.contracts import Splits
 from cvbench.errors import DataError
 from cvbench.jobs import DataRef, RealPart
 from cvbench.regimes import split_real
-from cvbench.samples import Dataset
+from cvbench.samples import AnnotationKind, Dataset
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class OpenedData:
 def open_data(data: DataRef) -> OpenedData:
     """The splits; raises :class:`DataError` when they are no longer what the plan saw."""
     options = json.dumps(data.options, sort_keys=True)
-    opened = _open(data.reader, data.argument, data.root, options, data.val_fraction)
+    opened = _open(data.reader, data.argument, data.root, options, data.val_fraction, data.kind)
     if data.fingerprint and opened.fingerprint != data.fingerprint:
         raise DataError("the data changed while the suite ran", where=data.label, hint="run it again")
     return opened
@@ -54,13 +54,21 @@ def open_data(data: DataRef) -> OpenedData:
 def real_part(part: RealPart) -> tuple[Dataset, Dataset]:
     """The real training samples that a cell uses, and those that it holds back."""
     train = open_data(part.data).splits.train
-    kept, held_back = split_real(train.strata(), fraction=part.fraction, per_class=part.per_class, seed=part.seed)
+    kept, held_back = split_real(
+        train.strata(), fraction=part.fraction, per_class=part.per_class, samples=part.samples, seed=part.seed
+    )
     return (train if len(kept) == len(train) else train.select(kept)), train.select(held_back)
 
 
 @lru_cache(maxsize=2)
-def _open(reader: str, argument: str, root: str | None, options: str, val_fraction: float) -> OpenedData:
+def _open(
+    reader: str, argument: str, root: str | None, options: str, val_fraction: float, kind: AnnotationKind | None
+) -> OpenedData:
+    from cvbench.datasets import as_kind
     from cvbench.readers import open_dataset
 
-    where = Path(root) if root else None
-    return OpenedData(open_dataset(reader, argument, where, json.loads(options), val_fraction))
+    splits = open_dataset(reader, argument, Path(root) if root else None, json.loads(options), val_fraction)
+    if kind is None:
+        return OpenedData(splits)
+    val = as_kind(splits.val, kind) if splits.val is not None else None
+    return OpenedData(Splits(as_kind(splits.train, kind), as_kind(splits.test, kind), val))

@@ -10,7 +10,7 @@ import numpy as np
 
 from cvbench.contracts import Augmentation
 from cvbench.errors import DataError
-from cvbench.samples import Dataset, IntArray
+from cvbench.samples import Dataset, IntArray, proportional_counts
 
 FINETUNE_SYNTHETIC_SHARE = 0.5  # of the steps; the rest is spent on the real data
 
@@ -73,24 +73,31 @@ def compose(regime: str, real: Dataset, synthetic: Dataset | None, *, refresh: i
 
 
 def split_real(
-    strata: IntArray, *, fraction: float | None, per_class: int | None, seed: int
+    strata: IntArray, *, fraction: float | None, per_class: int | None = None, samples: int | None = None, seed: int
 ) -> tuple[IntArray, IntArray]:
     """Places of the real samples that a cell may use, and of those it holds back; both ascending.
 
-    Stratified: every group keeps its proportion (at least one sample), or gives ``per_class``.
-    Nested: with one seed, the smaller share is part of the larger.
-    Raises :class:`DataError` when a group has fewer than ``per_class`` samples.
+    Stratified: every group keeps its proportion of the ``fraction`` (at least one sample) or of so many ``samples``,
+    or gives ``per_class``. Nested: with one seed, the smaller share is part of the larger.
+    Raises :class:`DataError` when there are fewer samples than asked for.
     """
     rng = np.random.default_rng(seed)
     kept: list[IntArray] = []
-    for group in np.unique(strata):
+    groups, sizes = np.unique(strata, return_counts=True)
+    if samples is not None and samples > len(strata):
+        raise DataError(f"asks for {samples} samples, there are {len(strata)} training samples", hint="ask for fewer")
+    parts = proportional_counts(sizes, samples) if samples is not None else sizes
+    for group, part in zip(groups, parts, strict=True):
         members = rng.permutation(np.flatnonzero(strata == group))
         if per_class is not None and len(members) < per_class:
             raise DataError(
                 f"real_per_class asks for {per_class}, class {group} has {len(members)} training samples",
                 hint="ask for fewer",
             )
-        wanted = per_class if per_class is not None else max(1, round(len(members) * (fraction or 0)))
+        if per_class is not None:
+            wanted = per_class
+        else:
+            wanted = int(part) if samples is not None else max(1, round(len(members) * (fraction or 0)))
         kept.append(members[:wanted])
     chosen = np.sort(np.concatenate(kept))
     held_back = np.setdiff1d(np.arange(len(strata)), chosen, assume_unique=True)

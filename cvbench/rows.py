@@ -24,11 +24,12 @@ class Measured:
 
 @dataclass(frozen=True)
 class Cost:
-    """Mean wall seconds per cell; ``samples_per_second`` is None without a generator."""
+    """Mean wall seconds per cell; ``samples_per_second`` and ``parameters`` are None without a generator."""
 
     fit: float | None
     samples_per_second: float | None
     train: float | None
+    parameters: int | None = None
 
 
 @dataclass(frozen=True)
@@ -100,4 +101,5 @@ def cost_of(cells: Sequence[CellRecord]) -> Cost:
 
     sampling = [(cell.synthetic, cell.seconds["sample"]) for cell in cells if cell.seconds.get("sample")]
     rate = sum(count for count, _ in sampling) / sum(s for _, s in sampling) if sampling else None
-    return Cost(mean("fit"), rate, mean("train"))
+    counts = [cell.parameters for cell in cells if cell.parameters is not None]
+    return Cost(mean("fit"), rate, mean("train"), max(counts, default=None))

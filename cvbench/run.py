@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from cvbench.estimates import Timings
 from cvbench.executors.local import Finished, Watcher, Workers, execute
-from cvbench.jobs import CellJob, Job, JudgeJob, artefact_kind, closure, fits_of, needs
+from cvbench.jobs import CellJob, FitJob, Job, JudgeJob, artefact_kind, closure, fits_of, needs
 from cvbench.ledger import CellRecord, Ledger, read_items
 from cvbench.plan import Plan, PlannedCell
 from cvbench.steps import Outcome, found
@@ -177,12 +177,20 @@ class _Recorder:
             tail=outcome.tail,
             seconds=dict(seconds),
             synthetic=synthetic.count if synthetic else 0,
+            parameters=self._parameters(cell),
             cached=cached,
             notes=self._notes(cell),
             resolved=_resolved(cell),
             environment=outcome.facts.get("environment", {}),
             written=datetime.now(UTC).isoformat(timespec="seconds"),
         )
+
+    def _parameters(self, cell: PlannedCell) -> int | None:
+        """Of all generators behind the cell's samples."""
+        fits = [source for source in _sources(cell.job) if isinstance(source, FitJob)]
+        counts = [self.ends[fit.key].facts.get("parameters") if fit.key in self.ends else None for fit in fits]
+        known = [int(count) for count in counts if count is not None]
+        return sum(known) if fits and len(known) == len(fits) else None
 
     def _notes(self, cell: PlannedCell) -> tuple[str, ...]:
         label = cell.coordinates.dataset

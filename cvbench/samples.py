@@ -1,6 +1,7 @@
-"""What data is here: the kinds of annotation, the description of a data set, and the data set itself.
+"""What data is here: the kinds of annotation, the description of a data set, and pictures with one class each.
 
-Pictures of equal size travel as one uint8 array (N, H, W, C), memory-mapped when they come from disk.
+Pictures of equal size travel as one uint8 array (N, H, W, C), memory-mapped when they come from disk. Pictures
+with masks, boxes or instances are in :mod:`cvbench.scenes`, what holds for every kind in :mod:`cvbench.datasets`.
 """
 
 from __future__ import annotations
@@ -8,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,8 @@ from cvbench.errors import DataError
 UInt8Array = npt.NDArray[np.uint8]
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+AnyArray = npt.NDArray[Any]
 
 
 class AnnotationKind(StrEnum):
@@ -88,35 +91,102 @@ class Dataset(ABC):
     def fingerprint(self) -> str:
         """SHA-256 over all content, order included; the same on every machine and at every path."""
 
+    @classmethod
     @abstractmethod
-    def join(self, other: Self) -> Self:
-        """This data followed by the other, which must have the same classes and picture shape."""
+    def concatenated(cls, parts: Sequence[Self], spec: DatasetSpec) -> Self:
+        """The parts, one after another, under ``spec``; there may be none."""
 
     @abstractmethod
     def save(self, folder: Path) -> None:
-        """Write into an existing folder; :func:`load_dataset` reads it back."""
+        """Write into an existing folder; :func:`cvbench.datasets.load_dataset` reads it back."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, folder: Path, spec: DatasetSpec) -> Self:
+        """The inverse of :meth:`save`; pictures are memory-mapped, not read."""
+
+    def under(self, spec: DatasetSpec) -> Self:
+        """The same samples under this spec. Raises :class:`DataError` when they do not fit it."""
+        return self.concatenated([self], spec)
+
+    def join(self, other: Self) -> Self:
+        """This data followed by the other. Raises :class:`DataError` for other classes or another picture shape."""
+        if replace(other.spec, name="") != replace(self.spec, name=""):
+            raise DataError(f"cannot be joined with {other.spec}: {self.spec}", where=self.spec.name)
+        return self.concatenated([self, other], self.spec)
 
 
 @dataclass(frozen=True)
-class LabelledImages(Dataset):
-    """Pictures of equal size with one class each.
+class Pictures(Dataset):
+    """Pictures of equal size: ``images`` is uint8 (N, H, W, C), 0..255, RGB or grey.
 
-    ``images`` is uint8 (N, H, W, C), 0..255, RGB or grey; ``labels`` is int64 (N,), indices into
-    ``spec.classes``. Raises :class:`DataError` when they do not fit each other or the spec.
+    What annotates them is a subclass's. Raises :class:`DataError` when they do not fit the spec.
     """
 
     spec: DatasetSpec
     images: UInt8Array
-    labels: IntArray
 
     def __post_init__(self) -> None:
-        spec, images, labels = self.spec, self.images, self.labels
+        spec, images = self.spec, self.images
         shape = (spec.height, spec.width, spec.channels)
         if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim != 4:
             got = f"{getattr(images, 'dtype', type(images).__name__)} {getattr(images, 'shape', '')}"
             raise DataError(f"pictures must be one uint8 array (N, H, W, C), not {got}", where=spec.name)
         if images.shape[1:] != shape:
             raise DataError(f"pictures are {images.shape[1:]}, the spec says {shape}", where=spec.name)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def under(self, spec: DatasetSpec) -> Self:
+        return replace(self, spec=spec)  # checked anew, not copied
+
+    @abstractmethod
+    def annotation(self) -> Mapping[str, AnyArray]:
+        """The arrays that annotate the pictures, by name: what is saved and fingerprinted beside them."""
+
+    def item_hashes(self) -> list[str]:
+        return [hashlib.blake2b(i.tobytes(), digest_size=16).hexdigest() for i in self.images]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over spec (without its name), pictures and annotation."""
+        spec = self.spec.to_json() | {"name": ""}
+        digest = hashlib.sha256(json.dumps(spec, sort_keys=True).encode())
+        for array in (self.images, *self.annotation().values()):
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+    def save(self, folder: Path) -> None:
+        for name, array in {"images": self.images, **self.annotation()}.items():
+            np.save(folder / f"{name}.npy", array, allow_pickle=False)
+        (folder / "dataset.json").write_text(json.dumps(self.spec.to_json(), indent=1))
+
+    @classmethod
+    def load(cls, folder: Path, spec: DatasetSpec) -> Self:
+        images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
+        names = [part.name for part in fields(cls) if part.name not in ("spec", "images")]
+        return cls(spec, images, **{name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in names})
+
+
+def joined_images(parts: Sequence[Pictures], spec: DatasetSpec) -> UInt8Array:
+    """The parts' pictures in one array (N, H, W, C)."""
+    none = np.zeros((0, spec.height, spec.width, spec.channels), np.uint8)
+    return np.concatenate([none, *(part.images for part in parts)])
+
+
+@dataclass(frozen=True)
+class LabelledImages(Pictures):
+    """Pictures of equal size with one class each: ``labels`` is int64 (N,), indices into ``spec.classes``.
+
+    Raises :class:`DataError` when they do not fit the pictures or the spec.
+    """
+
+    labels: IntArray
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        spec, images, labels = self.spec, self.images, self.labels
         if not isinstance(labels, np.ndarray) or labels.dtype != np.int64 or labels.shape != (len(images),):
             raise DataError(f"labels must be int64 ({len(images)},), one per picture", where=spec.name)
         if len(labels) and not (labels.min() >= 0 and labels.max() < len(spec.classes)):
@@ -125,8 +195,8 @@ class LabelledImages(Dataset):
                 where=spec.name,
             )
 
-    def __len__(self) -> int:
-        return len(self.labels)
+    def annotation(self) -> Mapping[str, AnyArray]:
+        return {"labels": self.labels}
 
     def select(self, indices: IntArray | Sequence[int]) -> LabelledImages:
         places = np.asarray(indices, dtype=np.int64)
@@ -139,38 +209,10 @@ class LabelledImages(Dataset):
         """(K,) how many pictures each class has."""
         return np.bincount(self.labels, minlength=len(self.spec.classes)).astype(np.int64)
 
-    def item_hashes(self) -> list[str]:
-        return [hashlib.blake2b(i.tobytes(), digest_size=16).hexdigest() for i in self.images]
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """SHA-256 over spec (without its name), pictures and labels."""
-        spec = self.spec.to_json() | {"name": ""}
-        digest = hashlib.sha256(json.dumps(spec, sort_keys=True).encode())
-        digest.update(np.ascontiguousarray(self.images).data)
-        digest.update(np.ascontiguousarray(self.labels).data)
-        return digest.hexdigest()
-
-    def join(self, other: LabelledImages) -> LabelledImages:
-        if replace(other.spec, name="") != replace(self.spec, name=""):
-            raise DataError(f"cannot be joined with {other.spec}: {self.spec}", where=self.spec.name)
-        return replace(
-            self,
-            images=np.concatenate([self.images, other.images]),
-            labels=np.concatenate([self.labels, other.labels]),
-        )
-
-    def save(self, folder: Path) -> None:
-        np.save(folder / "images.npy", self.images, allow_pickle=False)
-        np.save(folder / "labels.npy", self.labels, allow_pickle=False)
-        (folder / "dataset.json").write_text(json.dumps(self.spec.to_json(), indent=1))
-
-
-def load_dataset(folder: Path) -> LabelledImages:
-    """The data set that :meth:`Dataset.save` wrote; its pictures are memory-mapped, not read."""
-    spec = DatasetSpec.from_json(json.loads((folder / "dataset.json").read_text()))
-    images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
-    return LabelledImages(spec, images, np.load(folder / "labels.npy", allow_pickle=False))
+    @classmethod
+    def concatenated(cls, parts: Sequence[LabelledImages], spec: DatasetSpec) -> LabelledImages:
+        labels = np.concatenate([np.zeros(0, np.int64), *(part.labels for part in parts)])
+        return cls(spec, joined_images(parts, spec), labels)
 
 
 def labelled(data: Dataset) -> LabelledImages:
@@ -178,17 +220,6 @@ def labelled(data: Dataset) -> LabelledImages:
     if not isinstance(data, LabelledImages):
         raise DataError("needs pictures of equal size with one class each", where=data.spec.name)
     return data
-
-
-def gather(chunks: Iterable[LabelledImages], spec: DatasetSpec) -> LabelledImages:
-    """All chunks of a sampler as one data set under ``spec``."""
-    parts = list(chunks)
-    shape = (0, spec.height, spec.width, spec.channels)
-    return LabelledImages(
-        spec,
-        np.concatenate([np.zeros(shape, np.uint8), *(p.images for p in parts)]),
-        np.concatenate([np.zeros(0, np.int64), *(p.labels for p in parts)]),
-    )
 
 
 def proportional_counts(weights: IntArray | FloatArray | Sequence[float], count: int) -> IntArray:

@@ -8,12 +8,13 @@ from typing import Any
 
 from PIL import Image
 
+from cvbench.datasets import load_dataset
 from cvbench.errors import NotApplicable, UserError
 from cvbench.ledger import CellRecord
 from cvbench.plan import open_entry
 from cvbench.plugins import make_plugin
 from cvbench.run_folder import RunFolder
-from cvbench.samples import labelled, load_dataset
+from cvbench.samples import labelled
 from cvbench.sheets import COLUMNS, contact_sheet
 from cvbench.store import Store
 from cvbench.suite_reading import parse_suite
@@ -36,7 +37,7 @@ def sheets_of(run: RunFolder, store: Store, seed: int | None) -> Iterator[tuple[
         made = store.find("synthetic", record.resolved["synthetic"])
         if made is not None:
             above = real[record.coordinates.dataset]
-            yield f"{name}.png", contact_sheet(load_dataset(made.folder), above=above)
+            yield f"{name}.png", contact_sheet(labelled(load_dataset(made.folder)), above=above)
         for generator in record.resolved["generators"]:
             walk = _walk(generator, store)
             if walk is not None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 from cvbench.cell_training import fresh_model, synthetic_set, train_cell
 from cvbench.contracts import Generator, Progress, Sampler, Splits, Workplace
+from cvbench.datasets import gather
 from cvbench.durable import raise_if_full, write_durably
 from cvbench.engine import environment
 from cvbench.errors import CvbenchError, DataError, NotApplicable, PluginError, TrainingDiverged
@@ -38,7 +39,7 @@ from cvbench.ledger import Status
 from cvbench.plugin_results import checked_chunk, checked_scores
 from cvbench.plugins import load_task, make_plugin
 from cvbench.real_data import open_data, real_part
-from cvbench.samples import LabelledImages, gather, labelled
+from cvbench.samples import Dataset, labelled
 from cvbench.store import Artefact, Store
 
 CLOCK_SECONDS = 5.0  # how often a step notes the time it has spent: a continued one tells its whole cost
@@ -111,7 +112,11 @@ def _fit(job: FitJob, store: Store, progress: Progress, device: str) -> Outcome:
         if not (callable(getattr(sampler, "sample", None)) and callable(getattr(sampler, "save", None))):
             raise PluginError(f"{_who(job)}: fit returned {type(sampler).__name__}, not a Sampler")
         sampler.save(folder)
-        return {"fitted_on": len(train), "notes": list(getattr(sampler, "notes", ()))}
+        return {
+            "fitted_on": len(train),
+            "notes": list(getattr(sampler, "notes", ())),
+            "parameters": int(getattr(sampler, "parameter_count", 0)),
+        }
 
     artefact, cached = _once(store, "sampler", job.key, job.description(), progress, write)
     return _outcome("fit", artefact, cached)
@@ -162,12 +167,10 @@ def _kept(job: Job, store: Store) -> Artefact:
     return artefact
 
 
-def draw(
-    sampler: Any, count: int, seed: int, splits: Splits, progress: Progress, who: str, **asked: Any
-) -> LabelledImages:
+def draw(sampler: Any, count: int, seed: int, splits: Splits, progress: Progress, who: str, **asked: Any) -> Dataset:
     """Exactly ``count`` samples from a sampler, every chunk held to the contract."""
 
-    def chunks() -> Iterator[LabelledImages]:
+    def chunks() -> Iterator[Dataset]:
         done = 0
         progress(0, count, "sampling")
         for chunk in sampler.sample(count, seed=seed, **asked):
@@ -206,7 +209,7 @@ def _judge(job: JudgeJob, store: Store, progress: Progress, device: str) -> Outc
         progress(0, 1, "judging")
         probe = load_probe(_kept(job.probe, store).folder, device)
         test = labelled(open_data(job.part.data).splits.test)
-        train, synthetic = labelled(real_part(job.part)[0]), synthetic_set(job.synthetic, store)
+        train, synthetic = labelled(real_part(job.part)[0]), labelled(synthetic_set(job.synthetic, store))
         extractor = make_extractor(job.extractor, probe=probe, spec=test.spec, device=device)
         found = judge_samples(train, test, synthetic, extractor, probe, most=job.most, seed=job.seed)
         return {"fidelity": found.to_json()}

@@ -141,23 +141,26 @@ class GeneratorEntry(_Entry):
 
 
 class RealShare(_Strict):
-    """How much of the real train split a cell uses: a fraction of each class, or a number per class.
+    """How much of the real train split a cell uses: a fraction of it, a number per class, or a number of samples.
 
     ``regimes``, ``ratios``: at this share alone; a generator with regimes of its own takes those of both lists.
     """
 
     fraction: Annotated[float, Field(gt=0, le=1)] | None = None
     per_class: Count | None = None
+    samples: Count | None = None
     regimes: Annotated[tuple[Regime, ...], Field(min_length=1), AfterValidator(_distinct)] | None = None
     ratios: Ratios | None = None
 
     @model_validator(mode="after")
     def _is_one_number(self) -> RealShare:
-        if (self.fraction is None) == (self.per_class is None):
-            raise ValueError("give either a fraction or a number per_class")
+        if [self.fraction, self.per_class, self.samples].count(None) != 2:
+            raise ValueError("give either a fraction, a number per_class, or a number of samples")
         return self
 
     def __str__(self) -> str:
+        if self.samples:
+            return f"{self.samples} samples"
         return f"{self.per_class}/class" if self.per_class else f"{100 * (self.fraction or 0):g}%"
 
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from cvbench.contracts import Budget, Generator, Metric, Model, ModelInfo, Sampler, Scores, Task
+from cvbench.datasets import load_dataset
 from cvbench.errors import NotApplicable
-from cvbench.samples import AnnotationKind, load_dataset
+from cvbench.samples import AnnotationKind
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import typer
 from cvbench.cli.app import app
 from cvbench.cli.console import out
 from cvbench.cli.run import DeviceChoice, DeviceOption
+from cvbench.samples import labelled
 
 
 @app.command(rich_help_panel="Data")
@@ -51,7 +52,7 @@ def generate(
     )
     with one_bar("starting") as progress:
         made = sample_set(request, Store(default_cache()), workers.device, progress)
-        write_image_folder(made, out_folder, about=request.about(), progress=progress)
+        write_image_folder(labelled(made), out_folder, about=request.about(), progress=progress)
     out.print(
         f"{len(made):,} pictures of {len(made.spec.classes)} classes in {out_folder}; "
         f"look at {out_folder / 'contact-sheet.png'}",

@@ -66,6 +66,8 @@ def part_of(job: Job) -> RealPart:
 
 def share(part: RealPart) -> str:
     """How much of the train split it is, as a suite's tables say it."""
+    if part.samples:
+        return f"{part.samples} samples"
     return f"{part.per_class}/class" if part.per_class else f"{100 * (part.fraction or 0):g}%"
 
 

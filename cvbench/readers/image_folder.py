@@ -25,11 +25,12 @@ import PIL
 from annotated_types import Ge, Gt, Lt
 
 from cvbench.contracts import Finding, Reader, Splits
+from cvbench.datasets import load_dataset
 from cvbench.durable import settle, telling_a_full_disk
 from cvbench.errors import DataError
 from cvbench.readers.items import Item, named
 from cvbench.regimes import split_real
-from cvbench.samples import AnnotationKind, DatasetSpec, IntArray, LabelledImages, UInt8Array, load_dataset
+from cvbench.samples import AnnotationKind, DatasetSpec, IntArray, LabelledImages, UInt8Array, labelled
 from cvbench.seeds import derive_seed
 
 EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"})
@@ -104,7 +105,7 @@ class ImageFolder(Reader):
             raise DataError("its class folders hold no pictures", where=str(folder), hint="<class>/*.png")
         place = default_cache() / "decoded" / self._listing_key(root, classes, listed)
         try:
-            found = load_dataset(place)
+            found = labelled(load_dataset(place))
             with suppress(OSError):
                 os.utime(place)  # when it was last used, for `cvbench cache`
             return found
@@ -124,7 +125,7 @@ class ImageFolder(Reader):
                 raise
         finally:
             shutil.rmtree(torn, ignore_errors=True)
-        return load_dataset(place)
+        return labelled(load_dataset(place))
 
     def _listing_key(self, root: Path, classes: Sequence[str], listed: Sequence[tuple[Path, int]]) -> str:
         options: ImageFolderOptions = self.options

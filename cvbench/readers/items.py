@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from cvbench.contracts import Finding, Splits
+from cvbench.samples import AnnotationKind
 
 NAMED = 3  # of those that a finding is about; the rest is a number
 
@@ -34,7 +35,12 @@ def items_of(splits: Splits) -> list[Item]:
     """The samples of data that is open, named by their places: ``train[0]``."""
     parts = {"train": splits.train, "val": splits.val, "test": splits.test}
     return [
-        Item(split, data.spec.classes[label], f"{split}[{place}]", digest)
+        Item(
+            split,
+            data.spec.classes[label] if data.spec.kind is AnnotationKind.LABEL else "",
+            f"{split}[{place}]",
+            digest,
+        )
         for split, data in parts.items()
         if data is not None
         for place, (label, digest) in enumerate(zip(data.strata(), data.item_hashes(), strict=True))

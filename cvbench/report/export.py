@@ -80,5 +80,6 @@ def _line(table: Table, row: Row, metric: Metric) -> dict[str, Any]:
         "n": row.n,
         "fit_seconds": row.cost.fit,
         "samples_per_second": row.cost.samples_per_second,
+        "generator_parameters": row.cost.parameters,
         "train_seconds": row.cost.train,
     }

@@ -71,6 +71,13 @@ def rate(value: float | None) -> str:
     return DASH if value is None else f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
 
 
+def parameters(count: int | None) -> str:
+    """``371 k``, ``1.20 M``: how many parameters a generator has."""
+    if not count:
+        return DASH
+    return f"{count / 1e6:.2f} M" if count >= 999_500 else f"{count / 1e3:,.0f} k" if count >= 1000 else str(count)
+
+
 WORTH_HEAD = ("real data", "mixed with", "score", "as good as", "one synthetic sample is worth")
 
 
@@ -118,7 +125,7 @@ FIDELITY_COLUMNS: Mapping[str, tuple[str, Callable[[float], str]]] = {
     "trts": ("TRTS", "{:.1%}".format),
     "diversity": ("div.", "{:.2f}".format),
 }
-_BEYOND = ("TSTR", "mixed Δ", "fit s", "samples/s", "n")
+_BEYOND = ("TSTR", "mixed Δ", "fit s", "samples/s", "params", "n")
 FIELD_HEAD = ("generator", *(head for head, _ in FIDELITY_COLUMNS.values()), *_BEYOND)
 
 
@@ -157,6 +164,7 @@ def _contestant(contestant: Contestant, primary: Metric) -> list[str]:
         difference(mixed.measured[primary.name].effect, primary) if mixed else DASH,
         seconds(contestant.cost.fit),
         rate(contestant.cost.samples_per_second),
+        parameters(contestant.cost.parameters),
         f"{n_ok}/{n}",
     ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from cvbench.contracts import Sampler
+from cvbench.datasets import gather
 from cvbench.errors import DataError, NotApplicable
-from cvbench.samples import (
-    Dataset,
-    DatasetSpec,
-    IntArray,
-    LabelledImages,
-    gather,
-    proportional_counts,
-    shuffled_labels,
-)
+from cvbench.samples import Dataset, DatasetSpec, IntArray, LabelledImages, proportional_counts, shuffled_labels
 from cvbench.seeds import derive_seed
 from cvbench.training import Curves
 
@@ -83,6 +77,10 @@ class ConditionalSampler(Sampler):
     curves: Curves = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     spread: float = 1.0
+
+    @cached_property
+    def parameter_count(self) -> int:
+        return sum(parameter.numel() for parameter in self.network.parameters())
 
     def widened(self, spread: float) -> ConditionalSampler:
         return replace(self, spread=self.spread * spread)

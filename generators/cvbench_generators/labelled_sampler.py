@@ -6,6 +6,7 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,10 @@ import numpy as np
 from safetensors import SafetensorError
 
 from cvbench.contracts import Sampler
+from cvbench.datasets import gather
 from cvbench.errors import DataError, NotApplicable
 from cvbench.fidelity.probe import Probe, load_probe
-from cvbench.samples import (
-    DatasetSpec,
-    IntArray,
-    LabelledImages,
-    UInt8Array,
-    gather,
-    proportional_counts,
-    shuffled_labels,
-)
+from cvbench.samples import DatasetSpec, IntArray, LabelledImages, UInt8Array, proportional_counts, shuffled_labels
 from cvbench.seeds import derive_seed
 from cvbench.training import Curves
 from cvbench_generators.conditional_sampler import CHUNK, ConditionalSampler
@@ -81,6 +75,10 @@ class PerClassSampler(LabelledSampler):
 
     parts: Mapping[int, ConditionalSampler]
 
+    @cached_property
+    def parameter_count(self) -> int:
+        return sum(part.parameter_count for part in self.parts.values())
+
     def widened(self, spread: float) -> PerClassSampler:
         return replace(self, parts={label: part.widened(spread) for label, part in self.parts.items()})
 
@@ -113,6 +111,10 @@ class PseudoLabelledSampler(LabelledSampler):
     unlabelled: ConditionalSampler
     probe: Probe
     confidence: float
+
+    @cached_property
+    def parameter_count(self) -> int:
+        return self.unlabelled.parameter_count
 
     def widened(self, spread: float) -> PseudoLabelledSampler:
         return replace(self, unlabelled=self.unlabelled.widened(spread))

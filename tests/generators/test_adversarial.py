@@ -18,9 +18,10 @@ from torch import nn
 
 from cvbench.conformance import tiny_pictures
 from cvbench.contracts import Budget, Workplace, silent
+from cvbench.datasets import gather
 from cvbench.errors import DataError, NotApplicable, TrainingDiverged, UserError
 from cvbench.plugins import make_options
-from cvbench.samples import LabelledImages, gather
+from cvbench.samples import LabelledImages
 
 FAMILIES = (MLPGAN, DCGAN, CGAN, InfoGAN, WGANGP, R3GAN)
 CONDITIONAL = (CGAN, R3GAN)

@@ -15,9 +15,9 @@ from torch import nn
 
 from cvbench.conformance import tiny_pictures
 from cvbench.contracts import Budget, Workplace, silent
+from cvbench.datasets import gather
 from cvbench.errors import DataError, NotApplicable, TrainingDiverged
 from cvbench.plugins import make_options
-from cvbench.samples import gather
 
 each_way = pytest.mark.parametrize("labels", ["per_class", "pseudo_labels"])
 

@@ -14,10 +14,10 @@ from torch import nn
 
 from cvbench.conformance import tiny_pictures
 from cvbench.contracts import Budget, Workplace, silent
+from cvbench.datasets import gather
 from cvbench.errors import DataError, NotApplicable, UserError
 from cvbench.fidelity.probe import Probe
 from cvbench.plugins import make_options
-from cvbench.samples import gather
 
 SMALL = {
     "vae": (VAE, VAEOptions(width=16, latent=4)),

@@ -12,9 +12,9 @@ from cvbench_generators.flow import Flow, FlowOptions
 
 from cvbench.conformance import tiny_pictures
 from cvbench.contracts import Budget, Workplace, silent
+from cvbench.datasets import gather
 from cvbench.errors import DataError, NotApplicable, UserError
 from cvbench.plugins import make_options
-from cvbench.samples import gather
 
 SMALL = {"flow": (Flow, FlowOptions(width=16)), "cgan": (CGAN, CGANOptions(width=8, latent=8))}
 

@@ -14,9 +14,9 @@ from cvbench_generators.translation.translating_sampler import varied
 from cvbench.conformance import assert_generator, tiny_pictures
 from cvbench.contracts import Budget, Translator, Workplace, silent
 from cvbench.corruptions import Corruption, corrupt
+from cvbench.datasets import gather
 from cvbench.errors import DataError, NotApplicable, UserError
 from cvbench.plugins import make_options
-from cvbench.samples import gather
 
 SMALL = {"pix2pix": (Pix2Pix, {"width": 4}), "cyclegan": (CycleGAN, {"width": 4, "blocks": 1})}
 

@@ -9,8 +9,9 @@ from safetensors.numpy import save_file
 
 from cvbench.conformance import _is_plain_data, check_generator, check_task
 from cvbench.contracts import Generator, Sampler
+from cvbench.datasets import load_dataset
 from cvbench.errors import NotApplicable
-from cvbench.samples import AnnotationKind, LabelledImages, load_dataset, proportional_counts, shuffled_labels
+from cvbench.samples import AnnotationKind, LabelledImages, proportional_counts, shuffled_labels
 from tests.toy_plugins import ToyTask
 
 

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cvbench.conformance import tiny_pictures
+from cvbench.datasets import gather
 from cvbench.errors import NotApplicable
 from cvbench.filtering import Filtered
-from cvbench.samples import gather
 
 DATA = tiny_pictures(8, 8, 1)
 CLASSES = len(DATA.spec.classes)

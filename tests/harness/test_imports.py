@@ -11,6 +11,8 @@ import pytest
 REPOSITORY = Path(__file__).parent.parent.parent
 PUBLIC = {
     "cvbench.samples",
+    "cvbench.scenes",
+    "cvbench.datasets",
     "cvbench.contracts",
     "cvbench.training",
     "cvbench.seeds",

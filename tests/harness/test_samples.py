@@ -5,16 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cvbench.datasets import gather, load_dataset
 from cvbench.errors import DataError
-from cvbench.samples import (
-    AnnotationKind,
-    DatasetSpec,
-    LabelledImages,
-    gather,
-    load_dataset,
-    proportional_counts,
-    shuffled_labels,
-)
+from cvbench.samples import AnnotationKind, DatasetSpec, LabelledImages, proportional_counts, shuffled_labels
 from cvbench.seeds import derive_seed
 
 SPEC = DatasetSpec("toy", AnnotationKind.LABEL, ("a", "b", "c"), 2, 3, 1)

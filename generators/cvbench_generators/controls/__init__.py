@@ -1,34 +1,30 @@
-"""Controls: generators whose effect is known beforehand. If they don't behave, the ruler is broken."""
+"""Controls: generators whose effect is known beforehand. If they don't behave, the ruler is broken.
+
+They know no annotation in particular: what they give again, permute or replace is any picture's.
+"""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
 from cvbench.contracts import Budget, Expected, Generator, Progress, Sampler, Workplace
+from cvbench.datasets import load_dataset
 from cvbench.errors import NotApplicable
-from cvbench.samples import (
-    AnnotationKind,
-    Dataset,
-    DatasetSpec,
-    IntArray,
-    LabelledImages,
-    load_dataset,
-    proportional_counts,
-    shuffled_labels,
-)
+from cvbench.samples import AnnotationKind, Dataset, IntArray, Pictures, proportional_counts
+from cvbench.seeds import derive_seed
 
 CHUNK = 1000
+ANY_PICTURES = frozenset({AnnotationKind.LABEL, AnnotationKind.MASK, AnnotationKind.BOXES, AnnotationKind.INSTANCES})
 
 
-def _pictures(train: Dataset) -> LabelledImages:
-    if not isinstance(train, LabelledImages):
-        raise NotApplicable("this control makes pictures with one class each")
+def _pictures(train: Dataset) -> Pictures:
+    if not isinstance(train, Pictures):
+        raise NotApplicable("this control makes annotated pictures")
     return train
 
 
@@ -36,13 +32,13 @@ def _pictures(train: Dataset) -> LabelledImages:
 class Replay(Sampler):
     """Gives real pictures again: all of them round after round, then a class-proportional part of a round."""
 
-    source: LabelledImages
+    source: Pictures
 
-    def sample(self, count: int, *, seed: int, class_counts: IntArray | None = None) -> Iterator[LabelledImages]:
+    def sample(self, count: int, *, seed: int, class_counts: IntArray | None = None) -> Iterator[Pictures]:
         rng = np.random.default_rng(seed)
         if class_counts is None:
             rounds, rest = divmod(count, len(self.source))
-            part = self._choose(proportional_counts(self.source.class_counts(), rest), rng)
+            part = self._choose(proportional_counts(np.bincount(self.source.strata()), rest), rng)
             places = np.concatenate([np.tile(np.arange(len(self.source)), rounds), part])
         else:
             places = self._choose(class_counts, rng)
@@ -53,7 +49,7 @@ class Replay(Sampler):
         """Places of so many pictures per class, none twice before all of its class were taken."""
         chosen = [np.zeros(0, dtype=np.int64)]
         for label, count in enumerate(counts):
-            members = np.flatnonzero(self.source.labels == label)
+            members = np.flatnonzero(self.source.strata() == label)
             if count and not len(members):
                 raise NotApplicable(f"there is no picture of class {self.source.spec.classes[label]!r} to give")
             rounds = -(-int(count) // len(members)) if count else 0
@@ -70,7 +66,7 @@ class Copy(Generator):
 
     summary = "control: the training pictures again; must show no effect"
     licence = "Apache-2.0"
-    kinds = frozenset({AnnotationKind.LABEL})
+    kinds = ANY_PICTURES
     control: ClassVar[Mapping[str, Expected]] = {"mixed": "none"}
 
     def fit(
@@ -79,7 +75,7 @@ class Copy(Generator):
         return Replay(_pictures(train))
 
     def load(self, folder: Path, *, device: str = "cpu") -> Sampler:
-        return Replay(load_dataset(folder))
+        return Replay(_pictures(load_dataset(folder)))
 
 
 class Oracle(Copy):
@@ -91,56 +87,40 @@ class Oracle(Copy):
 
 
 class ShuffledLabels(Copy):
-    """The training pictures with their labels permuted: right pictures, labels that say nothing."""
+    """The training pictures, each with another one's annotation: right pictures, annotations that say nothing."""
 
-    summary = "control: training pictures with permuted labels; must show a loss alone"
+    summary = "control: training pictures with each other's labels or masks; must show a loss alone"
     control: ClassVar[Mapping[str, Expected]] = {"synthetic": "loss"}
 
     def fit(
         self, train: Dataset, *, budget: Budget | None, seed: int, progress: Progress, workplace: Workplace
     ) -> Sampler:
         pictures = _pictures(train)
-        permuted = np.random.default_rng(seed).permutation(pictures.labels)
-        return Replay(LabelledImages(pictures.spec, pictures.images, permuted))
+        order = np.random.default_rng(seed).permutation(len(pictures))
+        return Replay(replace(pictures.select(order), images=np.asarray(pictures.images)))
 
 
 @dataclass(frozen=True)
-class NoisePictures(Sampler):
-    """Every pixel uniform over 0..255, whatever the label."""
+class NoisePictures(Replay):
+    """Every pixel uniform over 0..255, whatever the annotation."""
 
-    spec: DatasetSpec
-    class_counts: IntArray
-
-    def sample(self, count: int, *, seed: int, class_counts: IntArray | None = None) -> Iterator[LabelledImages]:
-        rng = np.random.default_rng(seed)
-        counts = proportional_counts(self.class_counts, count) if class_counts is None else class_counts
-        labels = shuffled_labels(counts, seed)
-        shape = (self.spec.height, self.spec.width, self.spec.channels)
-        for start in range(0, count, CHUNK):
-            chunk = labels[start : start + CHUNK]
-            pixels = rng.integers(0, 256, (len(chunk), *shape), dtype=np.uint8)
-            yield LabelledImages(self.spec, pixels, chunk)
-
-    def save(self, folder: Path) -> None:
-        about = {"spec": self.spec.to_json(), "class_counts": self.class_counts.tolist()}
-        (folder / "noise.json").write_text(json.dumps(about))
+    def sample(self, count: int, *, seed: int, class_counts: IntArray | None = None) -> Iterator[Pictures]:
+        rng = np.random.default_rng(derive_seed(seed, "noise"))
+        for chunk in super().sample(count, seed=seed, class_counts=class_counts):
+            yield replace(chunk, images=rng.integers(0, 256, chunk.images.shape, dtype=np.uint8))
 
 
-class Noise(Generator):
-    """Pictures of noise with labels in the train split's proportions."""
+class Noise(Copy):
+    """Noise with the real pictures' annotations."""
 
-    summary = "control: uniform noise with labels; must show a loss alone"
-    licence = "Apache-2.0"
-    kinds = frozenset({AnnotationKind.LABEL})
+    summary = "control: uniform noise with real labels or masks; must show a loss alone"
+    version = 2
     control: ClassVar[Mapping[str, Expected]] = {"synthetic": "loss"}
 
     def fit(
         self, train: Dataset, *, budget: Budget | None, seed: int, progress: Progress, workplace: Workplace
     ) -> Sampler:
-        pictures = _pictures(train)
-        return NoisePictures(pictures.spec, pictures.class_counts())
+        return NoisePictures(_pictures(train))
 
     def load(self, folder: Path, *, device: str = "cpu") -> Sampler:
-        about = json.loads((folder / "noise.json").read_text())
-        counts = np.array(about["class_counts"], dtype=np.int64)
-        return NoisePictures(DatasetSpec.from_json(about["spec"]), counts)
+        return NoisePictures(_pictures(load_dataset(folder)))

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from cvbench.datasets import gather
 from cvbench.fidelity.probe import Probe
-from cvbench.samples import DatasetSpec, gather
+from cvbench.samples import DatasetSpec
 from cvbench_generators.conditional_sampler import ConditionalSampler, Draw
 
 

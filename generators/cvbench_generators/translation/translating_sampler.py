@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,9 @@ from torch import Tensor, nn
 
 from cvbench.contracts import Translator
 from cvbench.corruptions import Corruption, corrupt
+from cvbench.datasets import load_dataset
 from cvbench.errors import DataError, NotApplicable
-from cvbench.samples import (
-    Dataset,
-    DatasetSpec,
-    IntArray,
-    LabelledImages,
-    UInt8Array,
-    load_dataset,
-    proportional_counts,
-)
+from cvbench.samples import Dataset, DatasetSpec, IntArray, LabelledImages, UInt8Array, labelled, proportional_counts
 from cvbench.seeds import derive_seed
 from cvbench.training import Curves, to_tensor
 from cvbench_generators.conditional_sampler import pictures_to_learn, to_bytes
@@ -60,6 +54,11 @@ class TranslatingSampler(Translator):
     about: Mapping[str, Any]
     curves: Curves
     notes: tuple[str, ...]
+
+    @cached_property
+    def parameter_count(self) -> int:
+        """Of the translator that samples; the discriminators and the way back are the fit's own."""
+        return sum(parameter.numel() for parameter in self.networks.get_submodule("g").parameters())
 
     def translate(self, images: UInt8Array) -> UInt8Array:
         spec = self.source.spec
@@ -127,7 +126,7 @@ def load_translator(folder: Path, device: str, build: Build) -> TranslatingSampl
         if description["format"] != FORMAT:
             found = description["format"]
             raise DataError(f"a translator of format {found}, this version reads {FORMAT}", where=str(folder))
-        source, about = load_dataset(folder / "source"), description["about"]
+        source, about = labelled(load_dataset(folder / "source")), description["about"]
         networks, turn = build(source.spec, about)
         networks.load_state_dict(load_file(folder / "networks.safetensors"))
         counts = np.array(description["class_counts"], dtype=np.int64)

@@ -1,0 +1,46 @@
+"""What holds for data sets of every kind: which class holds a kind, reading one back, gathering its chunks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TypeVar, cast
+
+from cvbench.errors import DataError
+from cvbench.samples import AnnotationKind, Dataset, DatasetSpec, LabelledImages
+from cvbench.scenes import BoxedImages, InstanceImages, SegmentedImages, boxes_alone, painted
+
+DatasetT = TypeVar("DatasetT", bound=Dataset)
+
+CLASSES: dict[AnnotationKind, type[Dataset]] = {
+    AnnotationKind.LABEL: LabelledImages,
+    AnnotationKind.MASK: SegmentedImages,
+    AnnotationKind.BOXES: BoxedImages,
+    AnnotationKind.INSTANCES: InstanceImages,
+}
+
+
+def load_dataset(folder: Path) -> Dataset:
+    """The data set that :meth:`Dataset.save` wrote; its pictures are memory-mapped, not read."""
+    spec = DatasetSpec.from_json(json.loads((folder / "dataset.json").read_text()))
+    return CLASSES[spec.kind].load(folder, spec)
+
+
+def gather(chunks: Iterable[DatasetT], spec: DatasetSpec) -> DatasetT:
+    """All chunks of a sampler as one data set under ``spec``; the chunks are of the spec's kind."""
+    return cast(DatasetT, CLASSES[spec.kind].concatenated(list(chunks), spec))
+
+
+def as_kind(data: Dataset, kind: AnnotationKind) -> Dataset:
+    """The data with the annotation that a task asks for: instances serve as boxes or, painted, as a semantic mask.
+
+    Raises :class:`DataError` for a kind that this data cannot give.
+    """
+    if data.spec.kind is kind:
+        return data
+    if isinstance(data, InstanceImages) and kind is AnnotationKind.BOXES:
+        return boxes_alone(data)
+    if isinstance(data, InstanceImages) and kind is AnnotationKind.MASK:
+        return painted(data)
+    raise DataError(f"is annotated with {data.spec.kind.value}, {kind.value} is needed", where=data.spec.name)
