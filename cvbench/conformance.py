@@ -26,6 +26,7 @@ from cvbench.scenes import Instance, InstanceImages
 SHAPES = ((8, 8, 1), (10, 12, 3))
 SCENE_SHAPES = ((32, 32, 1), (40, 48, 3))
 KINDS = tuple(CLASSES)
+_NAMES = {kind: "labels" if kind is AnnotationKind.LABEL else kind.value for kind in KINDS}
 
 
 @dataclass(frozen=True)
@@ -110,13 +111,13 @@ def check_generator(cls: type[Generator]) -> Iterator[Check]:
 def _checks_of_kind(cls: type[Generator], kind: AnnotationKind) -> Iterator[Check]:
     fitted = False
     for shape in _shapes(kind):
-        name = f"{'×'.join(map(str, shape))} with {'labels' if kind is AnnotationKind.LABEL else kind.value}"
+        name = f"{'×'.join(map(str, shape))} with {_NAMES[kind]}"
         for check in _generator_checks(cls, _tiny(kind, shape)):
             fitted |= check.checked
             yield dataclasses.replace(check, promise=f"{name}: {check.promise}")
     shapes = " and ".join("×".join(map(str, shape)) for shape in _shapes(kind))
     yield Check(
-        f"fits some data with {kind.value}", "" if fitted else f"it says 'not for this' to pictures of {shapes}"
+        f"fits some data with {_NAMES[kind]}", "" if fitted else f"it says 'not for this' to pictures of {shapes}"
     )
 
 
@@ -260,7 +261,7 @@ def _options_problem(options: type) -> str:
 
 
 def _unchecked(what: str, kinds: Sequence[str]) -> Check:
-    return Check(f"not checked: {what}. These checks know no {', '.join(kinds)}", checked=False)
+    return Check(f"not checked: {what}: these checks know no {', '.join(kinds)}", checked=False)
 
 
 def _hold_to_formats(folder: Path) -> None:

@@ -60,7 +60,7 @@ def test_a_generator_for_one_shape_only_passes_and_says_so():
 
     assert problems(GreyOnly) == []
     unchecked = [check.promise for check in check_generator(GreyOnly) if not check.checked]
-    assert unchecked == ["10×12×3: not checked: the generator says that this is not for it: only for grey pictures"]
+    assert unchecked == ["10×12×3 with labels: not checked: the generator says that this is not for it: only for grey pictures"]
 
 
 def test_a_generator_that_refuses_everything_does_not_pass():
@@ -68,7 +68,7 @@ def test_a_generator_that_refuses_everything_does_not_pass():
         def fit(self, train, **rest):
             raise NotApplicable("only for cats")
 
-    assert problems(Never) == ["fits some data: it says 'not for this' to pictures of 8×8×1 and 10×12×3"]
+    assert problems(Never) == ["fits some data with labels: it says 'not for this' to pictures of 8×8×1 and 10×12×3"]
 
 
 def test_a_sampler_that_refuses_what_it_was_fitted_on_does_not_pass():
@@ -120,14 +120,14 @@ def test_only_formats_that_run_no_code_are_plain_data(tmp_path):
 
 
 def test_other_kinds_of_annotation_are_said_not_to_be_checked():
-    class Boxes(Flat):
-        kinds = frozenset({AnnotationKind.BOXES})
+    class Tracks(Flat):
+        kinds = frozenset({AnnotationKind.TRACKS})
 
-    class BoxTask(ToyTask):
-        kind = AnnotationKind.BOXES
+    class TracksTask(ToyTask):
+        kind = AnnotationKind.TRACKS
 
-    for checks in (list(check_generator(Boxes)), list(check_task(BoxTask))):
+    for checks in (list(check_generator(Tracks)), list(check_task(TracksTask))):
         assert [check.checked for check in checks].count(False) == 1
         assert checks[-1].promise.startswith("not checked: ")
-        assert checks[-1].promise.endswith("labelled pictures only, not boxes")
+        assert checks[-1].promise.endswith("these checks know no tracks")
         assert not any(check.problem for check in checks)

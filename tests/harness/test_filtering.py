@@ -26,7 +26,7 @@ class Judge:
 
 
 def filtered(confidence, source=None):
-    source = source or NoisePictures(DATA.spec, DATA.class_counts())
+    source = source or NoisePictures(DATA)
     return Filtered(source, Judge(), confidence, DATA.class_counts())
 
 
@@ -34,7 +34,7 @@ def filtered(confidence, source=None):
 @given(count=st.integers(1, 60), seed=st.integers(0, 2**32))
 def test_as_many_as_asked_in_proportion_and_all_convincing(count, seed):
     kept = gather(filtered(0.5).sample(count, seed=seed), DATA.spec)
-    plain = gather(NoisePictures(DATA.spec, DATA.class_counts()).sample(count, seed=seed), DATA.spec)
+    plain = gather(NoisePictures(DATA).sample(count, seed=seed), DATA.spec)
     assert kept.class_counts().tolist() == plain.class_counts().tolist()
     assert (Judge().probabilities(kept.images)[:, 0] >= 0.5).all()
     again = gather(filtered(0.5).sample(count, seed=seed), DATA.spec)
