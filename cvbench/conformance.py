@@ -8,19 +8,20 @@ from __future__ import annotations
 import dataclasses
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
+from cvbench.clips import Clip, Clips, Tracks
 from cvbench.contracts import Augmentation, Budget, Generator, Progress, Task, Workplace, silent
 from cvbench.datasets import CLASSES, as_kind, gather
 from cvbench.errors import NotApplicable
 from cvbench.plugin_results import checked_chunk, checked_scores
-from cvbench.samples import AnnotationKind, Dataset, DatasetSpec, LabelledImages, Pictures
+from cvbench.samples import AnnotationKind, Dataset, DatasetSpec, LabelledImages
 from cvbench.scenes import Instance, InstanceImages
 
 SHAPES = ((8, 8, 1), (10, 12, 3))
@@ -69,10 +70,25 @@ def tiny_scenes(height: int, width: int, channels: int, *, count: int = 12) -> I
     return InstanceImages.of_instances(spec, np.minimum(images, 255), scenes)
 
 
-def _tiny(kind: AnnotationKind, shape: tuple[int, int, int]) -> Pictures:
+def tiny_clips(height: int, width: int, channels: int, *, count: int = 4, length: int = 6) -> Clips:
+    """Noisy dark clips in each of which one bright box moves to the right."""
+    rng = np.random.default_rng(0)
+    spec = DatasetSpec("tiny", AnnotationKind.TRACKS, ("box",), height, width, channels)
+    clips = []
+    for number in range(count):
+        frames = rng.integers(0, 60, (length, height, width, channels)).astype(np.uint8)
+        top, left = rng.integers(0, height // 2, length), np.arange(length) + int(rng.integers(0, width // 4))
+        boxes = np.stack([left, top, left + width // 4, top + height // 4], axis=1)
+        for frame, (x1, y1, x2, y2) in zip(frames, boxes, strict=True):
+            frame[y1:y2, x1:x2] += 150
+        clips.append(Clip(f"tiny-{number}", frames, Tracks.of(np.arange(length), np.ones(length), boxes)))
+    return Clips(spec, tuple(clips))
+
+
+def _tiny(kind: AnnotationKind, shape: tuple[int, int, int]) -> Dataset:
     if kind is AnnotationKind.LABEL:
         return tiny_pictures(*shape)
-    return cast(Pictures, as_kind(tiny_scenes(*shape), kind))
+    return tiny_clips(*shape) if kind is AnnotationKind.TRACKS else as_kind(tiny_scenes(*shape), kind)
 
 
 def _shapes(kind: AnnotationKind) -> tuple[tuple[int, int, int], ...]:
@@ -101,8 +117,6 @@ def check_generator(cls: type[Generator]) -> Iterator[Check]:
     """Every promise of :class:`~cvbench.contracts.Generator`, on tiny data of several shapes."""
     yield from _described(cls, ("summary", "licence"))
     yield Check("options are a frozen dataclass with defaults", _options_problem(cls.Options))
-    if unknown := sorted(cls.kinds - set(KINDS)):
-        yield _unchecked("fit, sample, save and load", unknown)
     for kind in KINDS:
         if kind in cls.kinds:
             yield from _checks_of_kind(cls, kind)
@@ -121,7 +135,7 @@ def _checks_of_kind(cls: type[Generator], kind: AnnotationKind) -> Iterator[Chec
     )
 
 
-def _generator_checks(cls: type[Generator], train: Pictures) -> Iterator[Check]:
+def _generator_checks(cls: type[Generator], train: Dataset) -> Iterator[Check]:
     fitted: dict[str, Any] = {}
     refused: list[str] = []
 
@@ -197,9 +211,6 @@ def check_task(cls: type[Task]) -> Iterator[Check]:
     yield from _described(cls, ("summary", "licence"))
     primaries = [metric.name for metric in cls.metrics if metric.primary]
     yield Check("has exactly one primary metric", "" if len(primaries) == 1 else f"it has {primaries}")
-    if cls.kind not in KINDS:
-        yield _unchecked("train, predict, score, save and load", [cls.kind])
-        return
     models = cls().models()
     yield Check("names its models", "" if models else "models() is empty")
     for shape in _shapes(cls.kind) if models else ():
@@ -258,10 +269,6 @@ def _options_problem(options: type) -> str:
     except TypeError as error:
         return str(error)
     return ""
-
-
-def _unchecked(what: str, kinds: Sequence[str]) -> Check:
-    return Check(f"not checked: {what}: these checks know no {', '.join(kinds)}", checked=False)
 
 
 def _hold_to_formats(folder: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeVar, cast
 
+from cvbench.clips import Clips
 from cvbench.errors import DataError
 from cvbench.samples import AnnotationKind, Dataset, DatasetSpec, LabelledImages
 from cvbench.scenes import BoxedImages, InstanceImages, SegmentedImages, boxes_alone, painted
@@ -18,6 +19,7 @@ CLASSES: dict[AnnotationKind, type[Dataset]] = {
     AnnotationKind.MASK: SegmentedImages,
     AnnotationKind.BOXES: BoxedImages,
     AnnotationKind.INSTANCES: InstanceImages,
+    AnnotationKind.TRACKS: Clips,
 }
 
 

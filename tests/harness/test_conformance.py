@@ -7,12 +7,11 @@ import pytest
 import torch
 from safetensors.numpy import save_file
 
-from cvbench.conformance import _is_plain_data, check_generator, check_task
+from cvbench.conformance import _is_plain_data, check_generator
 from cvbench.contracts import Generator, Sampler
 from cvbench.datasets import load_dataset
 from cvbench.errors import NotApplicable
 from cvbench.samples import AnnotationKind, LabelledImages, proportional_counts, shuffled_labels
-from tests.toy_plugins import ToyTask
 
 
 class FlatSampler(Sampler):
@@ -60,7 +59,9 @@ def test_a_generator_for_one_shape_only_passes_and_says_so():
 
     assert problems(GreyOnly) == []
     unchecked = [check.promise for check in check_generator(GreyOnly) if not check.checked]
-    assert unchecked == ["10×12×3 with labels: not checked: the generator says that this is not for it: only for grey pictures"]
+    assert unchecked == [
+        "10×12×3 with labels: not checked: the generator says that this is not for it: only for grey pictures"
+    ]
 
 
 def test_a_generator_that_refuses_everything_does_not_pass():
@@ -117,17 +118,3 @@ def test_only_formats_that_run_no_code_are_plain_data(tmp_path):
         assert not plain(tmp_path / f"torch.{suffix}"), suffix
     np.savez(tmp_path / "objects.npz", a=np.array([{}], dtype=object))
     assert not plain(tmp_path / "objects.npz")
-
-
-def test_other_kinds_of_annotation_are_said_not_to_be_checked():
-    class Tracks(Flat):
-        kinds = frozenset({AnnotationKind.TRACKS})
-
-    class TracksTask(ToyTask):
-        kind = AnnotationKind.TRACKS
-
-    for checks in (list(check_generator(Tracks)), list(check_task(TracksTask))):
-        assert [check.checked for check in checks].count(False) == 1
-        assert checks[-1].promise.startswith("not checked: ")
-        assert checks[-1].promise.endswith("these checks know no tracks")
-        assert not any(check.problem for check in checks)

@@ -13,6 +13,7 @@ PUBLIC = {
     "cvbench.samples",
     "cvbench.scenes",
     "cvbench.datasets",
+    "cvbench.clips",
     "cvbench.contracts",
     "cvbench.training",
     "cvbench.seeds",
