@@ -6,6 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+# What the built-in suites need is installed: YOLO's extra (AGPL-3.0, see the README's licences), and OpenCV's contrib
+# build for CSRT, KCF and selective search. That one shares its files with opencv-python, so it comes last.
+
 # Real public data, where it lies beside the checkout; without it the tests that need it are skipped, visibly.
 ifneq ($(wildcard ../shared/data/INDEX.md),)
 export CVBENCH_DATA ?= $(abspath ../shared/data)
@@ -31,7 +34,8 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: $(BIN)/python pyproject.toml constraints.txt
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[yolo]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --force-reinstall --no-deps opencv-contrib-python
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed

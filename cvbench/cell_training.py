@@ -29,7 +29,7 @@ def train_cell(job: CellJob, store: Store, scratch: Path, progress: Progress, de
     """The trained model, and how many samples each stage trained on."""
     kept, _ = real_part(job.part)
     synthetic = synthetic_set(job.synthetic, store) if job.synthetic else None
-    data = compose(job.regime, kept, synthetic, refresh=job.refresh)
+    data = compose(job.regime, kept, synthetic, refresh=job.refresh, real_share=job.real_share)
     model = fresh_model(job, Workplace(scratch, device))
     done = 0
     for number, stage in enumerate(data.stages):

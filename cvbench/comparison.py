@@ -38,8 +38,9 @@ def compare(folder: RunFolder) -> Comparison:
     cells = [records.get(cell, CellRecord(cell, place, "missing")) for cell, place in folder.cells.items()]
     trained = [cell for cell in cells if cell.coordinates.regime != FIDELITY]
     tables = tuple(
-        _table(list(group), folder)
-        for _, group in groupby(trained, key=lambda r: (r.coordinates.task, r.coordinates.dataset, r.coordinates.model))
+        _table(group, contest, folder)
+        for _, of_one_set in groupby(trained, key=lambda r: (r.coordinates.task, r.coordinates.dataset))
+        for contest, group in _apart(list(of_one_set), folder.contests)
     )
     environment = next((record.environment for record in reversed(cells) if record.environment), {})
     statuses = dict(Counter(str(record.status) for record in cells))
@@ -49,7 +50,17 @@ def compare(folder: RunFolder) -> Comparison:
     )
 
 
-def _table(cells: Sequence[CellRecord], folder: RunFolder) -> Table:
+def _apart(cells: Sequence[CellRecord], contests: Mapping[str, str]) -> list[tuple[str | None, list[CellRecord]]]:
+    """A data set's cells, table by table: of a model, or of a contest where several models train on real data alone."""
+    compete = {c.coordinates.regime for c in cells} == {"real"} and len({c.coordinates.model for c in cells}) > 1
+    groups: dict[tuple[str | None, str], list[CellRecord]] = {}
+    for cell in cells:
+        model = cell.coordinates.model
+        groups.setdefault((contests.get(model, ""), "") if compete else (None, model), []).append(cell)
+    return [(contest, group) for (contest, _), group in groups.items()]
+
+
+def _table(cells: Sequence[CellRecord], contest: str | None, folder: RunFolder) -> Table:
     place = cells[0].coordinates
     facts = folder.datasets[place.dataset]
     blocks: dict[str, list[list[CellRecord]]] = {}
@@ -60,7 +71,8 @@ def _table(cells: Sequence[CellRecord], folder: RunFolder) -> Table:
         else:
             rows.append([cell])
     items = int(facts["test"])
-    made = {real: _block(rows, folder.metrics, folder.ledger, items) for real, rows in blocks.items()}
+    compete = contest is not None
+    made = {real: _block(rows, folder.metrics, folder.ledger, items, compete) for real, rows in blocks.items()}
     primary = next(metric for metric in folder.metrics if metric.primary)
     worths = _worths(cells, primary)
     made = {
@@ -68,7 +80,8 @@ def _table(cells: Sequence[CellRecord], folder: RunFolder) -> Table:
         for real, rows in made.items()
     }
     notes = tuple(sorted({note for cell in cells for note in cell.notes}))
-    table = Table(place.task, place.dataset, place.model, folder.metrics, items, made, notes)
+    model = "" if compete else place.model
+    table = Table(place.task, place.dataset, model, folder.metrics, items, made, notes, contest)
     return _judged(table)
 
 
@@ -90,20 +103,20 @@ def _worths(cells: Sequence[CellRecord], metric: Metric) -> dict[tuple[Any, ...]
         if own:
             scores = [sign * float(cell.metrics[metric.name] or 0) for cell in own]
             real, synthetic = own[0].resolved["real_samples"], own[0].synthetic
-            found[key] = worth([curves[c.coordinates.seed] for c in own], scores, real=real, synthetic=synthetic)
+            read_off = [curves[cell.coordinates.seed] for cell in own]
+            if all(real < max(curve) for curve in read_off):  # at its end, a curve cannot say what more would bring
+                found[key] = worth(read_off, scores, real=real, synthetic=synthetic)
     return found
 
 
 def _row_key(place: Coordinates) -> tuple[Any, ...]:
-    return (place.regime, place.generator, place.ratio)
+    return (place.model, place.regime, place.generator, place.ratio)
 
 
 def _judged(table: Table) -> Table:
     """Verdicts on the primary metric, corrected over the whole table."""
     primary = table.primary
-    contenders = [
-        (real, k) for real, rows in table.blocks.items() for k, row in enumerate(rows) if row.regime != "real"
-    ]
+    contenders = [(real, k) for real, rows in table.blocks.items() for k, row in enumerate(rows) if not row.baseline]
     effects = [table.blocks[real][k].measured[primary.name].effect for real, k in contenders]
     judgements = dict(zip(contenders, judge(effects, higher_is_better=primary.higher_is_better), strict=True))
     blocks = {
@@ -114,10 +127,12 @@ def _judged(table: Table) -> Table:
 
 
 def _block(
-    rows: Sequence[Sequence[CellRecord]], metrics: Sequence[Metric], ledger: Ledger, items: int
+    rows: Sequence[Sequence[CellRecord]], metrics: Sequence[Metric], ledger: Ledger, items: int, compete: bool
 ) -> tuple[Row, ...]:
     baseline = next((row for row in rows if row[0].coordinates.regime == "real"), [])
     made = [_row(row, baseline, metrics, ledger, items) for row in rows]
+    if compete:
+        made = [replace(row, contestant=cells[0].coordinates.model) for row, cells in zip(made, rows, strict=True)]
     return tuple(sorted(made, key=lambda row: row.control))  # the controls last, else in the suite's order
 
 
@@ -129,7 +144,7 @@ def _row(
     items: int,
 ) -> Row:
     place = cells[0].coordinates
-    against = [] if place.regime == "real" else baseline
+    against = [] if cells is baseline else baseline
     reasons = {f"{c.status} in {c.phase}: {c.reason}" for c in cells if c.reason}
     return Row(
         real=place.real,
@@ -142,6 +157,8 @@ def _row(
         cost=cost_of(cells),
         statuses=dict(Counter(cell.status for cell in cells)),
         reasons=tuple(sorted(reasons)),
+        baseline=cells is baseline,
+        per_class=_per_class(cells, against),
     )
 
 
@@ -158,6 +175,20 @@ def _measured(
     step = 1 / max(1, items) if over_items and (metric.low, metric.high) == (0, 1) else 0.0
     effect = paired_effect(before, scores, resolution=step) if before else None
     return Measured(mean_interval(list(scores.values())), effect, over_items)
+
+
+def _per_class(cells: Sequence[CellRecord], baseline: Sequence[CellRecord]) -> dict[str, dict[str, Measured]]:
+    """Metric → class → what was measured, for the metrics that the task tells per class."""
+    told = next((cell.per_class for cell in cells if cell.per_class), {})
+    return {metric: {name: _of_class(metric, name, cells, baseline) for name in told[metric]} for metric in told}
+
+
+def _of_class(metric: str, name: str, cells: Sequence[CellRecord], baseline: Sequence[CellRecord]) -> Measured:
+    scores, before = (
+        {c.coordinates.seed: value for c in side if (value := c.per_class.get(metric, {}).get(name)) is not None}
+        for side in (cells, baseline)
+    )
+    return Measured(mean_interval(list(scores.values())), paired_effect(before, scores)) if scores else Measured(None)
 
 
 def _by_seed(metric: str, cells: Iterable[CellRecord]) -> dict[int, tuple[str, float]]:

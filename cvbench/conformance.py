@@ -88,7 +88,7 @@ def tiny_clips(height: int, width: int, channels: int, *, count: int = 4, length
 def _tiny(kind: AnnotationKind, shape: tuple[int, int, int]) -> Dataset:
     if kind is AnnotationKind.LABEL:
         return tiny_pictures(*shape)
-    return tiny_clips(*shape) if kind is AnnotationKind.TRACKS else as_kind(tiny_scenes(*shape), kind)
+    return tiny_clips(*shape, count=6) if kind is AnnotationKind.TRACKS else as_kind(tiny_scenes(*shape), kind)
 
 
 def _shapes(kind: AnnotationKind) -> tuple[tuple[int, int, int], ...]:

@@ -123,11 +123,14 @@ class Sampler(ABC):
     """A fitted generator: labelled samples without end.
 
     ``notes``: what a reader of the report must know of the fit, one line each ("labels: a classifier's, …").
-    ``parameter_count``: learnt parameters of the networks that samples are drawn from, 0 without a network.
     """
 
     notes: tuple[str, ...] = ()
-    parameter_count: int = 0
+
+    @property
+    def parameter_count(self) -> int:
+        """How many learnt parameters the networks have that samples are drawn with: a part of the cost; 0 without."""
+        return 0
 
     @abstractmethod
     def sample(self, count: int, *, seed: int, class_counts: IntArray | None = None) -> Iterator[Dataset]:
@@ -320,3 +323,19 @@ class Task(ABC):
 
     def check_splits(self, splits: Splits) -> None:  # noqa: B027
         """Raise :class:`~cvbench.errors.DataError` when this data cannot be trained or scored on."""
+
+    def contest(self, name: str, options: Any) -> str:
+        """What a model with these options competes in: in a suite of real data alone, a contest's models share a table.
+
+        In a few words for the table's title; empty when all models of the task compete.
+        """
+        return ""
+
+    def before_and_after(self, model: Model, data: Dataset) -> tuple[UInt8Array, UInt8Array]:
+        """What the model is given of ``data`` and what it makes of it: pictures uint8 (N, H, W, C), to look at.
+
+        Raises :class:`~cvbench.errors.NotApplicable` when its models do not give pictures.
+        """
+        from cvbench.errors import NotApplicable
+
+        raise NotApplicable(f"the models of {type(self).__name__} give no pictures to look at")

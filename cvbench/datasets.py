@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar, cast
 
+import numpy as np
+
 from cvbench.clips import Clips
 from cvbench.errors import DataError
-from cvbench.samples import AnnotationKind, Dataset, DatasetSpec, LabelledImages
+from cvbench.samples import AnnotationKind, Dataset, DatasetSpec, LabelledImages, Pictures, labelled
 from cvbench.scenes import BoxedImages, InstanceImages, SegmentedImages, boxes_alone, painted
 
 DatasetT = TypeVar("DatasetT", bound=Dataset)
@@ -32,6 +35,17 @@ def load_dataset(folder: Path) -> Dataset:
 def gather(chunks: Iterable[DatasetT], spec: DatasetSpec) -> DatasetT:
     """All chunks of a sampler as one data set under ``spec``; the chunks are of the spec's kind."""
     return cast(DatasetT, CLASSES[spec.kind].concatenated(list(chunks), spec))
+
+
+def with_labels(data: Dataset) -> LabelledImages:
+    """Pictures with one class each; scenes have none of their own and are all of the class ``scene``.
+
+    Raises :class:`DataError` for anything but pictures.
+    """
+    if isinstance(data, Pictures) and not isinstance(data, LabelledImages):
+        spec = replace(data.spec, kind=AnnotationKind.LABEL, classes=("scene",))
+        return LabelledImages(spec, data.images, np.zeros(len(data), np.int64))
+    return labelled(data)
 
 
 def as_kind(data: Dataset, kind: AnnotationKind) -> Dataset:

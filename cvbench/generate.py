@@ -5,30 +5,35 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import psutil
 
-from cvbench.contracts import Progress
+from cvbench.contracts import Generator, Progress
 from cvbench.engine import engine_name
 from cvbench.errors import CvbenchError, PluginError, UserError
-from cvbench.jobs import RealPart, SampleJob, needs
+from cvbench.jobs import DataRef, RealPart, SampleJob, needs
 from cvbench.plan import open_entry, sample_job
 from cvbench.plugins import load_plugin, one_line
-from cvbench.real_data import open_data
-from cvbench.samples import Dataset
+from cvbench.real_data import OpenedData, open_data
+from cvbench.samples import AnnotationKind, Pictures
 from cvbench.steps import draw, prepared_sampler, run_job
 from cvbench.store import Store
+from cvbench.suite import DatasetEntry
 from cvbench.suite_reading import dataset_entry, generator_entry
 
 
 @dataclass(frozen=True)
 class SampleRequest:
-    """What to fit and how much to draw; ``per_class`` overrides the train split's proportions."""
+    """What to fit and how much to draw; ``per_class`` overrides the train split's proportions.
+
+    ``real``: the pictures that the generator sees.
+    """
 
     job: SampleJob
     per_class: int | None
+    real: Pictures
 
     def about(self) -> Mapping[str, Any]:
         """For ``about.json`` beside the pictures: enough to make them again."""
@@ -63,14 +68,33 @@ def request_samples(
     if (asked := count if count is not None else per_class) is None or asked < 1:
         raise UserError(f"must be at least 1, not {asked}", where="--count" if per_class is None else "--per-class")
     entry = generator_entry(generator, settings)
-    if load_plugin("generators", entry.name).fits_on == "held_back":
+    plugin = load_plugin("generators", entry.name)
+    if plugin.fits_on == "held_back":
         raise UserError(f"{generator!r} needs a suite: it gives real pictures that a suite holds back")
-    reference, opened = open_entry(dataset_entry(data, data_options))
+    reference, opened = _opened_for(plugin, generator, dataset_entry(data, data_options))
+    if per_class is not None and opened.splits.train.spec.kind is not AnnotationKind.LABEL:
+        raise UserError("is for pictures with one class each", where="--per-class", hint="give --count")
     part = RealPart(reference, 1.0, None, 0)
     classes = len(opened.splits.train.spec.classes)
     total = per_class * classes if per_class is not None else asked
     _refuse_more_than_memory(total, reference.picture, "--count" if per_class is None else "--per-class")
-    return SampleRequest(sample_job(entry, part, total, seed, engine_name(device)), per_class)
+    return SampleRequest(
+        sample_job(entry, part, total, seed, engine_name(device)), per_class, cast(Pictures, opened.splits.train)
+    )
+
+
+def _opened_for(plugin: type[Generator], name: str, entry: DatasetEntry) -> tuple[DataRef, OpenedData]:
+    """The data set, as its own kind if the generator can annotate that, else as one that it can be turned into."""
+    own = open_entry(entry)
+    kind = own[1].splits.train.spec.kind
+    if kind in plugin.kinds:
+        return own
+    if kind is AnnotationKind.INSTANCES:
+        for other in (AnnotationKind.MASK, AnnotationKind.BOXES):
+            if other in plugin.kinds:
+                return open_entry(entry, other)
+    makes = " or ".join(sorted(plugin.kinds))
+    raise UserError(f"{name!r} makes pictures with {makes}, {entry.label!r} has {kind.value}")
 
 
 def _refuse_more_than_memory(count: int, picture: tuple[int, int, int], where: str) -> None:
@@ -84,7 +108,7 @@ def _refuse_more_than_memory(count: int, picture: tuple[int, int, int], where: s
         )
 
 
-def sample_set(request: SampleRequest, store: Store, device: str, progress: Progress) -> Dataset:
+def sample_set(request: SampleRequest, store: Store, device: str, progress: Progress) -> Pictures:
     """Fit (or find the fit in the cache) and draw. Raises :class:`CvbenchError` with the reason if that fails."""
     job = request.job
     for source in needs(job):
@@ -97,7 +121,8 @@ def sample_set(request: SampleRequest, store: Store, device: str, progress: Prog
         asked["class_counts"] = np.full(len(splits.train.spec.classes), request.per_class, dtype=np.int64)
     who = f"generator {job.fit.generator.name!r}"
     try:
-        return draw(prepared_sampler(job, store, device), job.count, job.seed, splits, progress, who, **asked)
+        made = draw(prepared_sampler(job, store, device), job.count, job.seed, splits, progress, who, **asked)
+        return cast(Pictures, made)
     except CvbenchError:
         raise
     except Exception as error:  # a plugin may raise anything

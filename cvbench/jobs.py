@@ -201,8 +201,12 @@ class JudgeJob:
     engine: str
 
     @property
-    def probe(self) -> ProbeJob:
-        """One for all: it has seen the whole train split, for it judges and does not compete."""
+    def probe(self) -> ProbeJob | None:
+        """One for all: it has seen the whole train split, for it judges and does not compete. Scenes have no class
+        that one could learn.
+        """
+        if self.part.data.kind not in (None, AnnotationKind.LABEL):
+            return None
         return ProbeJob(replace(self.part, fraction=1.0, per_class=None, samples=None, seed=0), JUDGE_SEED, self.engine)
 
     def description(self) -> dict[str, Any]:
@@ -212,7 +216,7 @@ class JudgeJob:
             "synthetic": self.synthetic.key,
             "data": self.part.data.fingerprint,
             "part": self.part.description(),
-            "probe": self.probe.key,
+            "probe": self.probe.key if self.probe else None,
             "extractor": self.extractor,
             "most": self.most,
             "seed": self.seed,
@@ -238,10 +242,11 @@ class CellJob:
     order_seed: int
     engine: str
     refresh: int = 1
+    real_share: float | None = None
 
     def description(self) -> dict[str, Any]:
         """For the trained model's content key: the task's version counts for the scores alone."""
-        return {
+        said = {
             "task": self.task.name,
             "data": self.part.data.fingerprint,
             "model": asdict(self.model),
@@ -254,6 +259,7 @@ class CellJob:
             "engine": self.engine,
             "refresh": self.refresh,
         }
+        return said | ({"real_share": self.real_share} if self.real_share else {})
 
     @cached_property
     def model_key(self) -> str:
@@ -296,7 +302,7 @@ def needs(job: Job) -> tuple[Job, ...]:
     if isinstance(job, MixJob):
         return job.parts
     if isinstance(job, JudgeJob):
-        return (job.synthetic, job.probe)
+        return (job.synthetic, job.probe) if job.probe else (job.synthetic,)
     return (job.synthetic,) if isinstance(job, CellJob) and job.synthetic else ()
 
 

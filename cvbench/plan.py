@@ -64,6 +64,13 @@ class Plan:
     cells: tuple[PlannedCell, ...]
     datasets: Mapping[str, Mapping[str, Any]]
 
+    def contests(self) -> dict[str, str]:
+        """Model's label → what it competes in, in the task's words."""
+        return {
+            entry.label: self.task.contest(entry.name, make_options(self.task.model_options(entry.name), entry.options))
+            for entry in self.suite.models
+        }
+
     def jobs(self, cells: tuple[PlannedCell, ...] | None = None) -> list[Job]:
         """The jobs behind these cells (or all), each once, fits first: they are long and others wait."""
         wanted = self.cells if cells is None else cells
@@ -100,7 +107,7 @@ def make_plan(suite: Suite, *, device: str, processes: int = 1) -> Plan:
             for seed in suite.seeds
             for cell in [grid.cell(model, share, regime, generator, ratio, seed)]
         ]
-        if suite.fidelity != "none" and task.kind is AnnotationKind.LABEL:
+        if suite.fidelity != "none" and task.kind is not AnnotationKind.TRACKS:
             cells += [
                 grid.judgement(share, generator, seed)
                 for share in suite.shares
@@ -184,6 +191,7 @@ class _Grid:
             order_seed=derive_seed(seed, "order"),
             engine=self.engine if self.processes == 1 else f"{self.engine} x{self.processes}",
             refresh=generator.refresh if generator and regime == "mixed" else 1,
+            real_share=generator.real_share if generator and regime == "mixed" else None,
         )
         return self._planned(job, model.label, share, regime, generator, ratio, seed)
 
@@ -199,12 +207,18 @@ class _Grid:
         job = JudgeJob(
             synthetic=self._set(generator, share, part, ratio, seed),
             part=part,
-            extractor=self.suite.fidelity,
+            extractor=self.extractor,
             most=min(MOST_COMPARED, max(1, round(kept * least))),
             seed=derive_seed(seed, "judge"),
             engine=self.engine,
         )
-        return self._planned(job, self.suite.fidelity, share, FIDELITY, generator, ratio, seed)
+        return self._planned(job, self.extractor, share, FIDELITY, generator, ratio, seed)
+
+    @property
+    def extractor(self) -> str:
+        """The suite's; scenes have no class from which `task` could learn, `random` sees them instead."""
+        learns = self.task.kind is AnnotationKind.LABEL
+        return self.suite.fidelity if learns or self.suite.fidelity != "task" else "random"
 
     def _planned(
         self,

@@ -31,30 +31,28 @@ class TrainingData:
     augmentation: Augmentation = Augmentation.ORDINARY
 
 
-def _real(real: Any, synthetic: Any, refresh: int) -> TrainingData:
+def _real(real: Any, synthetic: Any) -> TrainingData:
     return TrainingData((Stage(real, 1.0),))
 
 
-def _augment(real: Any, synthetic: Any, refresh: int) -> TrainingData:
+def _augment(real: Any, synthetic: Any) -> TrainingData:
     return TrainingData((Stage(real, 1.0),), Augmentation.STRONG)
 
 
-def _synthetic(real: Any, synthetic: Any, refresh: int) -> TrainingData:
+def _synthetic(real: Any, synthetic: Any) -> TrainingData:
     return TrainingData((Stage(synthetic, 1.0),))
 
 
-def _mixed(real: Any, synthetic: Any, refresh: int) -> TrainingData:
-    """One pass shows every synthetic sample once and every real one as often as there were refreshes."""
-    again = real.select(np.tile(np.arange(len(real)), refresh)) if refresh > 1 else real
-    return TrainingData((Stage(again.join(synthetic), 1.0),))
+def _mixed(real: Any, synthetic: Any) -> TrainingData:
+    return TrainingData((Stage(real.join(synthetic), 1.0),))
 
 
-def _finetune(real: Any, synthetic: Any, refresh: int) -> TrainingData:
+def _finetune(real: Any, synthetic: Any) -> TrainingData:
     first = FINETUNE_SYNTHETIC_SHARE
     return TrainingData((Stage(synthetic, first), Stage(real, 1.0 - first)))
 
 
-_COMPOSERS: dict[str, Callable[[Any, Any, int], TrainingData]] = {
+_COMPOSERS: dict[str, Callable[[Any, Any], TrainingData]] = {
     "real": _real,
     "augment": _augment,
     "synthetic": _synthetic,
@@ -63,13 +61,27 @@ _COMPOSERS: dict[str, Callable[[Any, Any, int], TrainingData]] = {
 }
 
 
-def compose(regime: str, real: Dataset, synthetic: Dataset | None, *, refresh: int = 1) -> TrainingData:
+def compose(
+    regime: str, real: Dataset, synthetic: Dataset | None, *, refresh: int = 1, real_share: float | None = None
+) -> TrainingData:
     """The stages of a regime. ``synthetic`` is None for ``real`` and ``augment`` alone.
 
     ``refresh``: how many synthetic sets, one after another, the samples stand for. The share of synthetic samples
-    in a batch is that of one set.
+    in a batch is that of one set. ``real_share``: of a mixed batch, on average; every sample is still seen.
     """
-    return _COMPOSERS[regime](real, synthetic, refresh)
+    if regime == "mixed" and synthetic is not None:
+        real = _repeated(real, len(real) * refresh)
+        if real_share is not None:
+            real, synthetic = (
+                _repeated(real, round(len(synthetic) * real_share / (1 - real_share))),
+                _repeated(synthetic, round(len(real) * (1 - real_share) / real_share)),
+            )
+    return _COMPOSERS[regime](real, synthetic)
+
+
+def _repeated(data: Dataset, count: int) -> Dataset:
+    """The samples again and again until there are ``count``; all of them at least once."""
+    return data if count <= len(data) else data.select(np.resize(np.arange(len(data)), count))
 
 
 def split_real(

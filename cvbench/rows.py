@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -34,10 +34,12 @@ class Cost:
 
 @dataclass(frozen=True)
 class Row:
-    """All seeds of one way of making the training data.
+    """All seeds of one way of making the training data; in a contest, of one model.
 
+    ``baseline``: whether the others of its block are held against it. ``contestant``: in a contest, its model.
     ``expected``: what a control must show: gain, loss or none. ``judgement`` is of the primary metric. ``statuses``
     counts all planned cells, so nothing is dropped. ``worth``: of a mixed row, where real data alone draws a curve.
+    ``per_class``: metric → class → what was measured, without intervals over items.
     """
 
     real: str
@@ -52,6 +54,9 @@ class Row:
     reasons: tuple[str, ...] = ()
     judgement: Judgement | None = None
     worth: Worth | None = None
+    baseline: bool = False
+    contestant: str = ""
+    per_class: Mapping[str, Mapping[str, Measured]] = field(default_factory=dict)
 
     @property
     def n_ok(self) -> int:
@@ -65,13 +70,18 @@ class Row:
 
     @property
     def label(self) -> str:
-        """``mixed flow ×1``."""
+        """``mixed flow ×1``; in a contest ``pix2pix``."""
+        if self.contestant:
+            return self.contestant
         return f"{self.regime} {self.generator} ×{self.ratio:g}" if self.generator else self.regime
 
 
 @dataclass(frozen=True)
 class Table:
-    """One task, data set and model; Holm's correction is over its rows."""
+    """One task, data set and model; Holm's correction is over its rows.
+
+    Of a contest, ``model`` is empty: its rows are models that all trained on real data alone, the first the baseline.
+    """
 
     task: str
     dataset: str
@@ -80,6 +90,7 @@ class Table:
     test_items: int
     blocks: Mapping[str, tuple[Row, ...]]
     notes: tuple[str, ...] = ()
+    contest: str | None = None
 
     @property
     def primary(self) -> Metric:

@@ -225,4 +225,5 @@ def _resolved(cell: PlannedCell) -> dict[str, Any]:
             for fit in fits
         ],
         "synthetic": job.synthetic.key if job.synthetic else None,
+        "trained": job.model_key if isinstance(job, CellJob) else None,
     }

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ FORMAT = 2
 
 @dataclass(frozen=True)
 class RunFolder:
-    """What ``run.json`` holds. ``cells``: id → coordinates, in the suite's order."""
+    """What ``run.json`` holds. ``cells``: id → coordinates, in the suite's order. ``contests``: model → its contest."""
 
     path: Path
     name: str
@@ -29,6 +29,7 @@ class RunFolder:
     cells: Mapping[str, Coordinates]
     datasets: Mapping[str, Mapping[str, Any]]
     threads: int
+    contests: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def ledger(self) -> Ledger:
@@ -49,6 +50,7 @@ class RunFolder:
             "suite": self.suite,
             "metrics": [asdict(metric) for metric in self.metrics],
             "datasets": self.datasets,
+            "contests": self.contests,
             "cells": {cell: asdict(place) for cell, place in self.cells.items()},
         }
         self.path.mkdir(parents=True, exist_ok=True)
@@ -98,6 +100,7 @@ def open_run(path: Path) -> RunFolder:
             {cell: Coordinates(**place) for cell, place in content["cells"].items()},
             content["datasets"],
             int(content["threads"]),
+            content.get("contests", {}),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"cannot be read ({type(error).__name__}: {error})", where=str(file)) from None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from cvbench.samples import LabelledImages, UInt8Array
+from cvbench.samples import IntArray, LabelledImages, UInt8Array
 
 COLUMNS = 10
 MARGIN = 2  # pixels between pictures
@@ -21,8 +23,13 @@ def contact_sheet(data: LabelledImages, columns: int = COLUMNS, *, above: Labell
     names = list(data.spec.classes)
     rows = [data.images[np.flatnonzero(data.labels == label)[:columns]] for label in range(len(names))]
     if above is not None:
-        names, rows = ["real", *names], [_of_each_class(above, columns), *rows]
+        names, rows = ["real", *names], [above.images[of_each_class(above, columns)], *rows]
     return _named(as_image(_grid(rows, columns)), names)
+
+
+def rows_sheet(rows: Mapping[str, UInt8Array]) -> Image.Image:
+    """One row per name, of pictures uint8 (n, H, W, C); what stands in one column belongs together."""
+    return _named(as_image(_grid(list(rows.values()), max(map(len, rows.values())))), list(rows))
 
 
 def _named(sheet: Image.Image, names: list[str]) -> Image.Image:
@@ -38,11 +45,11 @@ def _named(sheet: Image.Image, names: list[str]) -> Image.Image:
     return whole
 
 
-def _of_each_class(data: LabelledImages, columns: int) -> UInt8Array:
-    """The first picture of each class, then the second of each, until the row is full."""
+def of_each_class(data: LabelledImages, columns: int = COLUMNS) -> IntArray:
+    """Places of the first picture of each class, then of the second of each, until the row is full."""
     places = [np.flatnonzero(data.labels == label)[:columns] for label in range(len(data.spec.classes))]
     in_turn = [own[turn] for turn in range(columns) for own in places if turn < len(own)]
-    return data.images[np.array(in_turn[:columns], dtype=np.int64)]
+    return np.array(in_turn[:columns], dtype=np.int64)
 
 
 def _grid(rows: list[UInt8Array], columns: int) -> UInt8Array:

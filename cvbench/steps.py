@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 from cvbench.cell_training import fresh_model, synthetic_set, train_cell
 from cvbench.contracts import Generator, Progress, Sampler, Splits, Workplace
-from cvbench.datasets import gather
+from cvbench.datasets import gather, with_labels
 from cvbench.durable import raise_if_full, write_durably
 from cvbench.engine import environment
 from cvbench.errors import CvbenchError, DataError, NotApplicable, PluginError, TrainingDiverged
@@ -204,12 +204,13 @@ def _judge(job: JudgeJob, store: Store, progress: Progress, device: str) -> Outc
     def write(folder: Path, scratch: Path, progress: Progress) -> Mapping[str, Any]:
         from cvbench.fidelity.extractors import make_extractor
         from cvbench.fidelity.judge import judge_samples
-        from cvbench.fidelity.probe import load_probe
+        from cvbench.fidelity.probe import load_probe, untrained_probe
 
         progress(0, 1, "judging")
-        probe = load_probe(_kept(job.probe, store).folder, device)
-        test = labelled(open_data(job.part.data).splits.test)
-        train, synthetic = labelled(real_part(job.part)[0]), labelled(synthetic_set(job.synthetic, store))
+        test = with_labels(open_data(job.part.data).splits.test)
+        train, synthetic = with_labels(real_part(job.part)[0]), with_labels(synthetic_set(job.synthetic, store))
+        learnt = load_probe(_kept(job.probe, store).folder, device) if job.probe else None
+        probe = learnt or untrained_probe(test.spec, job.seed)
         extractor = make_extractor(job.extractor, probe=probe, spec=test.spec, device=device)
         found = judge_samples(train, test, synthetic, extractor, probe, most=job.most, seed=job.seed)
         return {"fidelity": found.to_json()}

@@ -119,7 +119,8 @@ class GeneratorEntry(_Entry):
 
     ``spread``: the latent's standard deviation, below 1 truncates. ``filter``: the least probability that a
     classifier trained on the cell's real samples gives a sample's own class. ``refresh``: so many synthetic sets,
-    one after another, in the place of one. ``of``: for the name ``mix``, the entries whose samples make it up.
+    one after another, in the place of one. ``real_share``: of real samples in a mixed batch, on average; else as many
+    as there are. ``of``: for the name ``mix``, the entries whose samples make it up.
     """
 
     budget: BudgetEntry = BudgetEntry()
@@ -128,6 +129,7 @@ class GeneratorEntry(_Entry):
     spread: Annotated[float, Field(gt=0, le=10)] = 1.0
     filter: Annotated[float, Field(gt=0, lt=1)] | None = None
     refresh: Annotated[int, Field(ge=1, le=100)] = 1
+    real_share: Annotated[float, Field(gt=0, lt=1)] | None = None
     of: Annotated[tuple[Label, ...], Field(min_length=2), AfterValidator(_distinct)] | None = None
 
     @model_validator(mode="after")
@@ -221,8 +223,8 @@ class Suite(_Strict):
 
     @model_validator(mode="after")
     def _spans_something(self) -> Suite:
-        if not self.generators and "augment" not in self.regimes:
-            raise ValueError("an empty grid: no generators and no regime `augment`, so nothing to compare")
+        if not self.generators and "augment" not in self.regimes and len(self.models) < 2:
+            raise ValueError("an empty grid: no generators, no regime `augment` and one model: nothing to compare")
         return self
 
     @model_validator(mode="after")

@@ -19,6 +19,7 @@ from cvbench.contracts import Task
 from cvbench.errors import PluginError, UserError, near_names
 from cvbench.overrides import overridden
 from cvbench.plugins import installed, load_plugin, load_task, make_options, one_line
+from cvbench.samples import AnnotationKind
 from cvbench.suite import BudgetEntry, DatasetEntry, GeneratorEntry, ModelEntry, RealShare, Suite
 from cvbench.suite_names import builtin_suites, builtin_text
 from cvbench.yaml_source import KeyPath, Source, parse_yaml, read_yaml
@@ -220,6 +221,9 @@ def _check_generator(generator: GeneratorEntry, task: Task, task_name: str, sour
     if needs not in makes:
         makes_words = ", ".join(makes) or "nothing"
         raise UserError(f"makes {makes_words}, the task {task_name} needs {needs}", where=source.where((*path, "name")))
+    if generator.filter and needs is not AnnotationKind.LABEL:
+        what = f"a filter asks a classifier for a sample's class, {needs.value} has none"
+        raise UserError(what, where=source.where((*path, "filter")))
     _check_options(generator.name, plugin.Options, generator.options, source, path)
     if plugin.default_budget is None and generator.budget.given():
         raise UserError("this generator has no budget to set", where=source.where((*path, "budget")))

@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     from cvbench.readers.items import Item
 
 SPLITS = ("train", "val", "test")
+HOLDS = {  # what a class is counted in
+    "label": "picture",
+    "mask": "pixel",
+    "boxes": "object",
+    "instances": "object",
+    "tracks": "box",
+}
 
 
 class CheckFormat(StrEnum):
@@ -36,7 +43,10 @@ def check_data(
         str, typer.Argument(metavar="DATA", help="A folder in any format that a reader knows, or a reader's name.")
     ],
     reader: Annotated[str, typer.Option(help="A reader's name.", show_default="recognised")] = "",
-    size: Annotated[int | None, typer.Option(help="Check as if resized to size × size.")] = None,
+    data_option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="An option of the reader: size=32, or of scenes size=[240,320]."),
+    ] = None,
     format: Annotated[CheckFormat, typer.Option(help="For people, or for scripts.")] = CheckFormat.table,
 ) -> None:
     """Tell what data holds and everything that is wrong with it. Exit code 2 when something is."""
@@ -45,8 +55,8 @@ def check_data(
     from cvbench.plugins import make_plugin
 
     name, argument, root = located(data, reader)
-    options = {"dataset": argument} if argument else {}
-    plugin = make_plugin("readers", name, options if size is None else options | {"size": size})
+    options = reader_options(data_option or []) | ({"dataset": argument} if argument else {})
+    plugin = make_plugin("readers", name, options)
     with err.status("looking at every item"):
         findings, items, splits = looked_at(plugin, root, data)
     by_split = counts(items, splits)
@@ -55,8 +65,22 @@ def check_data(
         facts = {"reader": name, "splits": by_split or None, "findings": [asdict(finding) for finding in findings]}
         print(json.dumps(facts, indent=1))
     else:
-        _print(data, name, splits, by_split, findings, bad)
+        _print(data, name, splits, by_split, items, findings, bad)
     sys.exit(2 if bad else 0)
+
+
+def reader_options(given: Sequence[str]) -> dict[str, Any]:
+    """``KEY=VALUE``, each value as YAML would read it. Raises :class:`UserError` for a text of another form."""
+    from cvbench.errors import UserError
+    from cvbench.yaml_source import parse_value
+
+    options = {}
+    for text in given:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise UserError("must be KEY=VALUE", where=f"--data-option {text}")
+        options[key] = parse_value(value, f"--data-option {key}")
+    return options
 
 
 def located(data: str, reader: str) -> tuple[str, str, Path | None]:
@@ -87,7 +111,7 @@ def looked_at(plugin: Reader, root: Path | None, where: str) -> tuple[list[Findi
     findings: list[Finding] = []
     items: list[Item] = []
     splits: Splits | None = None
-    if isinstance(plugin, Itemised) and root is not None:
+    if isinstance(plugin, Itemised):
         findings, items = plugin.inspect(root)
     elif root is not None:
         findings = list(plugin.check(root))
@@ -100,14 +124,18 @@ def looked_at(plugin: Reader, root: Path | None, where: str) -> tuple[list[Findi
     if splits is not None and not items:
         items = items_of(splits)
     findings += repeats(items, where)
-    findings += [Finding("note", where, words) for words in remarks(counts(items, splits).get("train", {}))]
+    what = HOLDS[splits.train.spec.kind] if splits is not None else "picture"
+    findings += [Finding("note", where, words) for words in remarks(counts(items, splits).get("train", {}), what)]
     return sorted(findings, key=lambda finding: finding.level == "note"), items, splits
 
 
 def counts(items: Sequence[Item], splits: Splits | None) -> dict[str, dict[str, int]]:
-    """Split → class → number of pictures that can be read."""
-    seen = Counter((item.split, item.label) for item in items)
-    classes = splits.train.spec.classes if splits else sorted({item.label for item in items})
+    """Split → class → how many pictures of it can be read; of scenes, how many objects or pixels of it they hold."""
+    seen: Counter[tuple[str, str]] = Counter()
+    for item in items:
+        held = {item.label: 1} if item.holds is None else item.holds
+        seen.update({(item.split, name): number for name, number in held.items()})
+    classes = splits.train.spec.classes if splits else list(dict.fromkeys(name for _, name in seen))
     return {
         split: {name: seen[split, name] for name in classes}
         for split in SPLITS
@@ -129,15 +157,15 @@ def refusals(splits: Splits) -> Iterator[str]:
             yield f"{listing.name} cannot use it: {error.what}"
 
 
-def remarks(per_class: Mapping[str, int]) -> Iterator[str]:
+def remarks(per_class: Mapping[str, int], what: str) -> Iterator[str]:
     """What is allowed of the training pictures' numbers and yet worth knowing."""
     if not per_class:
         return
     least, most = min(per_class.values()), max(per_class.values())
     if least == 0:
-        yield f"class {min(per_class, key=lambda name: per_class[name])!r} has no training picture"
+        yield f"class {min(per_class, key=lambda name: per_class[name])!r} has no training {what}"
     elif most > 10 * least:
-        yield f"unbalanced: {least:,} to {most:,} training pictures per class"
+        yield f"unbalanced: {least:,} to {most:,} training {what}s per class"
 
 
 def _print(
@@ -145,6 +173,7 @@ def _print(
     reader: str,
     splits: Splits | None,
     by_split: Mapping[str, Mapping[str, int]],
+    items: Sequence[Item],
     findings: Sequence[Finding],
     bad: int,
 ) -> None:
@@ -153,10 +182,14 @@ def _print(
     out.print(f"[bold]{_shown(data)}[/bold] read as {reader}", soft_wrap=True)
     if by_split:
         classes = next(iter(by_split.values()))
-        of = f"pictures of {count(len(classes), 'class', 'classes')}"
+        kind = splits.train.spec.kind.value if splits is not None else ""
+        units = "clips" if kind == "tracks" else "pictures"
+        of = f"{units} of {count(len(classes), 'class', 'classes')}"
         if splits is not None:
             spec = splits.train.spec
-            out.print(f"{spec.height}×{spec.width} {'grey' if spec.channels == 1 else 'RGB'} {of}")
+            of += "" if kind == "label" else f", counted in {HOLDS[kind]}{'es' if kind == 'tracks' else 's'}"
+            size = f"{spec.height}×{spec.width}" if spec.height else "of unequal size,"
+            out.print(f"{size} {'grey' if spec.channels == 1 else 'RGB'} {of}")
         else:
             out.print(f"{of}, those that can be read")
         table = Table(box=None, pad_edge=False, padding=(0, 2))
@@ -166,6 +199,9 @@ def _print(
         for name in classes:
             table.add_row(_shown(name), *(f"{by[name]:,}" for by in by_split.values()))
         table.add_row("[bold]all", *(f"[bold]{sum(by.values()):,}" for by in by_split.values()))
+        if any(item.holds is not None for item in items):
+            pictures = Counter(item.split for item in items)
+            table.add_row(f"[bold]{units}", *(f"[bold]{pictures[split]:,}" for split in by_split))
         out.print(table)
     for finding in findings:
         mark = "[red]✗[/red]" if finding.level == "problem" else "[yellow]•[/yellow]"

@@ -10,7 +10,7 @@ import typer
 from cvbench.cli.app import app
 from cvbench.cli.console import out
 from cvbench.cli.run import DeviceChoice, DeviceOption
-from cvbench.samples import labelled
+from cvbench.formats import Format, format_for
 
 
 @app.command(rich_help_panel="Data")
@@ -18,7 +18,7 @@ def generate(
     generator: Annotated[str, typer.Argument(help="A generator's name; see `cvbench list generators`.")],
     data: Annotated[str, typer.Option(help="A data set's name, or a folder; only its train split is seen.")],
     out_folder: Annotated[Path, typer.Option("--out", help="The folder to write; must be new or empty.")],
-    count: Annotated[int | None, typer.Option(help="Pictures, in the train split's proportions.")] = None,
+    count: Annotated[int | None, typer.Option(help="Pictures, in the train split's proportions; or clips.")] = None,
     per_class: Annotated[int | None, typer.Option(help="Pictures of each class, instead of --count.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed makes the same pictures.")] = 0,
     set_: Annotated[
@@ -29,14 +29,20 @@ def generate(
         list[str] | None,
         typer.Option(metavar="KEY=VALUE", help="An option of the data set's reader, such as size=32 for a folder."),
     ] = None,
+    format: Annotated[
+        Format | None,
+        typer.Option(
+            help="How it is written.", show_default="folder; of masks: masks, of objects: coco, of clips: mot"
+        ),
+    ] = None,
     device: DeviceOption = DeviceChoice.auto,
 ) -> None:
-    """Write an image folder of synthetic pictures, with a contact sheet to look at."""
+    """Write synthetic pictures with their annotation in a standard format, with a contact sheet to look at."""
     from cvbench.cli.progress import one_bar
     from cvbench.devices import share_out
     from cvbench.generate import request_samples, sample_set
     from cvbench.store import Store, default_cache
-    from cvbench.writers import refuse_folder, write_image_folder
+    from cvbench.writers import refuse_folder, write_set
 
     refuse_folder(out_folder)
     workers = share_out(device.value, 1, None)
@@ -50,11 +56,13 @@ def generate(
         data_options=data_option or [],
         device=workers.device,
     )
+    written = format_for(request.real.spec.kind, format)
     with one_bar("starting") as progress:
         made = sample_set(request, Store(default_cache()), workers.device, progress)
-        write_image_folder(labelled(made), out_folder, about=request.about(), progress=progress)
+        write_set(made, out_folder, format=written, about=request.about(), real=request.real, progress=progress)
+    things = "clips" if made.spec.kind == "tracks" else "pictures"
     out.print(
-        f"{len(made):,} pictures of {len(made.spec.classes)} classes in {out_folder}; "
+        f"{len(made):,} {things} of {len(made.spec.classes)} classes in {out_folder}; "
         f"look at {out_folder / 'contact-sheet.png'}",
         soft_wrap=True,
     )

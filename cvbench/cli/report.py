@@ -30,6 +30,7 @@ def report(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, such as runs/quickstart.")],
     format: Annotated[ReportFormat, typer.Option(help="How it is written.")] = ReportFormat.table,
     out_file: Annotated[Path | None, typer.Option("--out", help="Write to a file instead.")] = None,
+    per_class: Annotated[bool, typer.Option("--per-class", help="Differences class by class too.")] = False,
 ) -> None:
     """Print what a run says: differences with intervals, verdicts, costs, failures."""
     from cvbench.comparison import compare
@@ -40,18 +41,18 @@ def report(
 
     comparison = compare(open_run(run))
     if format is not ReportFormat.table:
-        text = as_text(comparison, cast("Format", format.value))
+        text = as_text(comparison, cast("Format", format.value), per_class=per_class)
         if out_file is None:
             print(text, end="")
             return
     elif out_file is None:
-        print_tables(comparison, out)
+        print_tables(comparison, out, per_class=per_class)
         return
     else:
         from rich.console import Console
 
         recorder = Console(record=True, width=140, file=open(os.devnull, "w"))  # noqa: SIM115, PTH123
-        print_tables(comparison, recorder)
+        print_tables(comparison, recorder, per_class=per_class)
         text = recorder.export_text()
     write_durably(out_file, text.encode())
     err.print(f"written to {out_file}", markup=False, soft_wrap=True)

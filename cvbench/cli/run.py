@@ -84,7 +84,8 @@ def _run_folder(made: Plan, out: Path | None, threads: int) -> RunFolder:
 
     suite, cells = made.suite, {cell.id: cell.coordinates for cell in made.cells}
     path = out or Path("runs") / suite.name
-    return RunFolder(path, suite.name, suite.canonical(), made.task.metrics, cells, made.datasets, threads)
+    metrics, contests = made.task.metrics, made.contests()
+    return RunFolder(path, suite.name, suite.canonical(), metrics, cells, made.datasets, threads, contests)
 
 
 # phase → what the plan's table calls it

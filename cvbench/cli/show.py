@@ -2,34 +2,136 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cvbench.cli.app import app
 from cvbench.cli.console import out
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from PIL.Image import Image
+
+    from cvbench.clips import Clips
+
 show = typer.Typer(no_args_is_help=True, help="Make pictures of what a run has made, to look at.")
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, such as runs/quickstart.")]
+SeedOption = Annotated[int | None, typer.Option(help="One of the run's seeds.", show_default="its first")]
+OUT = typer.Option("--out", help="The folder to write into.")
+
 app.add_typer(show, name="show", rich_help_panel="Run")
 
 
 @show.command()
 def samples(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, such as runs/quickstart.")],
-    out_folder: Annotated[Path, typer.Option("--out", help="The folder to write into.")] = Path("samples"),
-    seed: Annotated[int | None, typer.Option(help="One of the run's seeds.", show_default="its first")] = None,
+    run: RunArgument,
+    out_folder: Annotated[Path, OUT] = Path("samples"),
+    seed: SeedOption = None,
 ) -> None:
     """Write a contact sheet per generator (real pictures on top, a row per class) and a walk through its latent."""
     from cvbench.run_folder import open_run
     from cvbench.showing import sheets_of
     from cvbench.store import Store, default_cache
 
-    count = 0
-    for name, picture in sheets_of(open_run(run), Store(default_cache()), seed):
-        out_folder.mkdir(parents=True, exist_ok=True)
-        picture.save(out_folder / name)
-        count += 1
-        out.print(str(out_folder / name), markup=False, soft_wrap=True)
-    if not count:
+    if not _write(sheets_of(open_run(run), Store(default_cache()), seed), out_folder):
         out.print("nothing to show: no synthetic set of this run is in the cache (any more)")
+
+
+@show.command()
+def restored(
+    run: RunArgument,
+    out_folder: Annotated[Path, OUT] = Path("restored"),
+    seed: SeedOption = None,
+) -> None:
+    """Write test pictures before and after: real, as the models are given them, then a row per model that restores."""
+    from cvbench.before_after import before_after_sheets
+    from cvbench.run_folder import open_run
+    from cvbench.store import Store, default_cache
+
+    if not _write(before_after_sheets(open_run(run), Store(default_cache()), seed), out_folder):
+        out.print("nothing to show: no trained model of this run is in the cache (any more)")
+
+
+class ClipFormat(StrEnum):
+    """What an annotated clip is written as."""
+
+    mp4 = "mp4"
+    avi = "avi"
+    gif = "gif"
+
+
+class Split(StrEnum):
+    """A part of a data set."""
+
+    train = "train"
+    val = "val"
+    test = "test"
+
+
+@show.command()
+def clip(
+    what: Annotated[
+        str,
+        typer.Argument(metavar="RUN|DATA", help="A run's folder; or clips: a folder that a reader knows, or a name."),
+    ],
+    out_folder: Annotated[Path, OUT] = Path("clips"),
+    count: Annotated[int, typer.Option(min=1, help="Clips of each set.")] = 1,
+    split: Annotated[Split, typer.Option(help="Of a data set, not of a run.")] = Split.test,
+    format: Annotated[ClipFormat, typer.Option(help="A GIF has at most 300 frames.")] = ClipFormat.mp4,
+    rate: Annotated[float, typer.Option(min=0.1, max=240, help="Frames per second.")] = 20,
+    seed: SeedOption = None,
+    data_option: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="An option of the data set's reader.")
+    ] = None,
+) -> None:
+    """Write clips with their tracks drawn: of a data set, or a run's real ones and what its generators made."""
+    from cvbench.cli.progress import one_bar
+    from cvbench.clip_drawing import write_clip
+    from cvbench.showing import file_name
+
+    written = 0
+    for name, clips in _clips(what, split, seed, data_option or []):
+        for one in clips.clips[:count]:
+            out_folder.mkdir(parents=True, exist_ok=True)
+            file = out_folder / f"{file_name(name, one.name)}.{format.value}"
+            with one_bar("drawing") as progress:
+                write_clip(one, clips.spec.classes, file, rate=rate, progress=progress)
+            out.print(str(file), markup=False, soft_wrap=True)
+            written += 1
+    if not written:
+        out.print("nothing to show: there are no such clips")
+
+
+def _clips(what: str, split: Split, seed: int | None, data_option: Sequence[str]) -> Iterable[tuple[str, Clips]]:
+    """A name for files and the clips, of a run or of one split of a data set."""
+    from cvbench.cli.data import located, reader_options
+    from cvbench.clip_showing import clips_alone, clips_of_run
+    from cvbench.errors import UserError
+    from cvbench.readers import open_dataset
+    from cvbench.run_folder import open_run
+    from cvbench.store import Store, default_cache
+
+    if (Path(what) / "run.json").is_file():
+        yield from clips_of_run(open_run(Path(what)), Store(default_cache()), seed)
+        return
+    name, argument, root = located(what, "")
+    splits = open_dataset(name, argument, root, reader_options(data_option), 0.0)
+    data = {Split.train: splits.train, Split.val: splits.val, Split.test: splits.test}[split]
+    if data is None:
+        raise UserError("has no val split", where=what)
+    yield f"{data.spec.name}-{split.value}", clips_alone(data, what)
+
+
+def _write(sheets: Iterable[tuple[str, Image]], folder: Path) -> int:
+    """Write pictures by file name and tell where they are; how many there were."""
+    count = 0
+    for name, picture in sheets:
+        folder.mkdir(parents=True, exist_ok=True)
+        picture.save(folder / name)
+        count += 1
+        out.print(str(folder / name), markup=False, soft_wrap=True)
+    return count

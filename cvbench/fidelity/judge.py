@@ -191,9 +191,7 @@ def _compare(train: FloatArray, reference: _Seen, other: _Seen, originals: froze
         **{name: estimate.value for name, estimate in estimates.items()},
         **vars(near),
         "exact_copies": float(np.mean([digest in originals for digest in other.hashes])),
-        "trts": trts(other.probabilities, other.labels),
-        "mode_coverage": mode_coverage(reference.probabilities, other.probabilities),
-        "class_balance": class_balance(reference.probabilities, other.probabilities),
+        **_of_classes(reference, other, classes),
         "diversity": float(np.nanmean(varied)) if np.isfinite(varied).any() else float("nan"),
     }
     return _Compared(
@@ -202,6 +200,17 @@ def _compare(train: FloatArray, reference: _Seen, other: _Seen, originals: froze
         memorized,
         varied,
     )
+
+
+def _of_classes(reference: _Seen, other: _Seen, classes: int) -> dict[str, float]:
+    """What the probe sees; of a single class there is nothing to see."""
+    if classes == 1:
+        return dict.fromkeys(("trts", "mode_coverage", "class_balance"), float("nan"))
+    return {
+        "trts": trts(other.probabilities, other.labels),
+        "mode_coverage": mode_coverage(reference.probabilities, other.probabilities),
+        "class_balance": class_balance(reference.probabilities, other.probabilities),
+    }
 
 
 def _features(extractor: Extractor, images: UInt8Array) -> FloatArray:

@@ -24,7 +24,8 @@ from cvbench.fidelity.pictures import pair_sheet
 from cvbench.fidelity.probe import load_probe
 from cvbench.jobs import DataRef, ProbeJob, RealPart
 from cvbench.plan import open_entry
-from cvbench.readers.image_folder import class_folders, decode, pictures_in, unequal
+from cvbench.readers.image_folder import class_folders
+from cvbench.readers.pictures import decode, pictures_in, unequal
 from cvbench.samples import DatasetSpec, LabelledImages, labelled
 from cvbench.seeds import derive_seed
 from cvbench.steps import run_job

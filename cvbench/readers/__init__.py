@@ -46,7 +46,8 @@ def recognise(root: Path) -> str:
     if not root.is_dir():
         raise DataError("is a file, not a folder", where=str(root), hint="unpack it, or name the folder that it is in")
     tried = []
-    for listing in listings("readers"):
+    # any folder of folders looks like an image folder, so that one is asked last
+    for listing in sorted(listings("readers"), key=lambda one: one.name == "image-folder"):
         if listing.plugin is not None and issubclass(listing.plugin, Reader):
             tried.append(listing.name)
             if listing.plugin.recognises(root):

@@ -7,39 +7,27 @@ decodes.
 from __future__ import annotations
 
 import hashlib
-import json
-import logging
 import os
-import shutil
-import warnings
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
-import PIL
 from annotated_types import Ge, Gt, Lt
 
 from cvbench.contracts import Finding, Reader, Splits
-from cvbench.datasets import load_dataset
-from cvbench.durable import settle, telling_a_full_disk
 from cvbench.errors import DataError
+from cvbench.readers.decoded import decoded_once, listing_key
 from cvbench.readers.items import Item, named
+from cvbench.readers.pictures import EXTENSIONS, conversions, decode, entries, pictures_in, unequal
 from cvbench.regimes import split_real
 from cvbench.samples import AnnotationKind, DatasetSpec, IntArray, LabelledImages, UInt8Array, labelled
 from cvbench.seeds import derive_seed
 
-EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"})
 SPLIT_NAMES = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}
-DECODER = 2  # raise it when the same files give other pixels
-MOST_PIXELS = 100_000_000  # of one picture; more is a decompression bomb
-
-# What Pillow logs of a damaged file would stand on stderr beside our own line about it
-logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True)
@@ -93,8 +81,6 @@ class ImageFolder(Reader):
 
     def _decoded(self, root: Path, folder: Path, classes: Sequence[str]) -> LabelledImages:
         """All pictures of a split as one array, from the cache if they were decoded before."""
-        from cvbench.store import default_cache
-
         listed = [
             (file, label)
             for label, name in enumerate(classes)
@@ -103,39 +89,20 @@ class ImageFolder(Reader):
         ]
         if not listed:
             raise DataError("its class folders hold no pictures", where=str(folder), hint="<class>/*.png")
-        place = default_cache() / "decoded" / self._listing_key(root, classes, listed)
-        try:
-            found = labelled(load_dataset(place))
-            with suppress(OSError):
-                os.utime(place)  # when it was last used, for `cvbench cache`
-            return found
-        except (OSError, EOFError, ValueError, TypeError, KeyError, DataError):
-            shutil.rmtree(place, ignore_errors=True)
+        key = self._listing_key(root, classes, listed)
+        return labelled(decoded_once(key, lambda: self._pictures(root.name, classes, listed)))
+
+    def _pictures(self, name: str, classes: Sequence[str], listed: Sequence[tuple[Path, int]]) -> LabelledImages:
         images = self._decode_all([file for file, _ in listed])
-        spec = DatasetSpec(root.name, AnnotationKind.LABEL, tuple(classes), *images.shape[1:])
-        data = LabelledImages(spec, images, np.array([label for _, label in listed], dtype=np.int64))
-        torn = place.with_name(f"{place.name}.{os.getpid()}.part")
-        torn.mkdir(parents=True, exist_ok=True)
-        try:
-            with telling_a_full_disk(torn):
-                data.save(torn)
-            settle(torn, place)
-        except OSError:
-            if not place.is_dir():  # it is when another process was quicker, with the same pictures
-                raise
-        finally:
-            shutil.rmtree(torn, ignore_errors=True)
-        return labelled(load_dataset(place))
+        spec = DatasetSpec(name, AnnotationKind.LABEL, tuple(classes), *images.shape[1:])
+        return LabelledImages(spec, images, np.array([label for _, label in listed], dtype=np.int64))
 
     def _listing_key(self, root: Path, classes: Sequence[str], listed: Sequence[tuple[Path, int]]) -> str:
         options: ImageFolderOptions = self.options
-        decoder = [DECODER, PIL.__version__]
-        digest = hashlib.sha256(json.dumps([decoder, root.name, options.size, options.channels, *classes]).encode())
-        for file, label in listed:
-            facts = file.stat()
-            line = f"{file.relative_to(root).as_posix()}\0{label}\0{facts.st_size}\0{facts.st_mtime_ns}\n"
-            digest.update(line.encode(errors="surrogateescape"))
-        return digest.hexdigest()[:32]
+        return listing_key(
+            [root.name, options.size, options.channels, *classes],
+            [(file.relative_to(root).as_posix(), label, file) for file, label in listed],
+        )
 
     def _decode_all(self, files: Sequence[Path]) -> UInt8Array:
         options: ImageFolderOptions = self.options
@@ -158,8 +125,10 @@ class ImageFolder(Reader):
         if not any(finding.level == "problem" for finding in findings):
             yield from super().check(root)
 
-    def inspect(self, root: Path) -> tuple[list[Finding], list[Item]]:
+    def inspect(self, root: Path | None) -> tuple[list[Finding], list[Item]]:
         """What is wrong, converted or left out, file by file, and every picture that can be read; never raises."""
+        if root is None:
+            return [Finding("problem", "image-folder", "needs a folder")], []
         look = _Look(self.options)
         try:
             for fault in layout_faults(root):
@@ -248,7 +217,7 @@ def left_out(root: Path) -> Iterator[Path]:
     """What lies in the class folders and is not taken for a picture: other names, links that lead nowhere."""
     for folder in split_folders(root).values() or [root]:
         for class_folder in class_folders(folder) if folder.is_dir() else []:
-            for path in _entries(class_folder):
+            for path in entries(class_folder):
                 if not path.is_dir() and not (path.is_file() and path.suffix.lower() in EXTENSIONS):
                     yield path
 
@@ -264,23 +233,6 @@ def elsewhere(root: Path) -> Iterator[Finding]:
             yield Finding("note", folder, f"{number} left out, for this is no class folder: {named(pictures)}")
 
 
-def unequal(sizes: Collection[tuple[int, ...]], folder: Path) -> DataError:
-    """The refusal of pictures of several (height, width)."""
-    least, most = ("x".join(map(str, size)) for size in (min(sizes), max(sizes)))
-    return DataError(
-        f"pictures of {len(sizes)} sizes, from {least} to {most} (height x width)",
-        where=str(folder),
-        hint="set the option size to bring them to one",
-    )
-
-
-def _entries(folder: Path) -> list[Path]:
-    try:
-        return sorted(folder.iterdir())
-    except OSError as error:
-        raise DataError(f"cannot be listed: {error.strerror}", where=str(folder)) from None
-
-
 def split_folders(root: Path) -> dict[str, Path]:
     """Which of train, val and test the folder has, by their usual names."""
     found: dict[str, Path] = {}
@@ -293,75 +245,4 @@ def split_folders(root: Path) -> dict[str, Path]:
 
 def class_folders(folder: Path) -> list[Path]:
     """Its folders in the order of their names; hidden ones are left out."""
-    return [path for path in _entries(folder) if path.is_dir() and not path.name.startswith(".")]
-
-
-def pictures_in(folder: Path) -> Iterator[Path]:
-    """Its files that are pictures by their names, in order."""
-    return (
-        path
-        for path in _entries(folder)
-        if path.suffix.lower() in EXTENSIONS and path.is_file() and not path.name.startswith(".")
-    )
-
-
-def conversions(file: Path) -> Iterator[str]:
-    """What :func:`decode` does to a picture beyond decoding it."""
-    from PIL import ExifTags, Image
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with Image.open(file) as opened:
-            if opened.mode in ("RGBA", "LA", "PA") or "transparency" in opened.info:
-                yield "with transparency: put on white"
-            elif opened.mode not in ("L", "1", "P", "RGB", "I;16", "I;16B", "I"):
-                yield f"in {opened.mode}: converted to RGB"
-            if opened.mode.startswith("I") or any(";16" in str(tile[3]) for tile in opened.tile):
-                yield "of 16 bits per channel: scaled down to 8"
-            if opened.getexif().get(ExifTags.Base.Orientation, 1) > 1:
-                yield "turned as EXIF says"
-            if getattr(opened, "n_frames", 1) > 1:
-                yield "of several frames: the first is taken"
-
-
-def decode(file: Path, size: int | None, channels: int | None) -> UInt8Array:
-    """uint8 (H, W, 1 or 3): turned as its EXIF says, transparency over white, 16 bits scaled down to 8.
-
-    Raises :class:`DataError` naming a file that is empty, cut short, not a picture, or too large.
-    """
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    where = str(file)
-    try:
-        if file.stat().st_size == 0:
-            raise DataError("an empty file", where=where, hint="remove or replace it")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            opened: Any = Image.open(file)
-            if opened.width * opened.height > MOST_PIXELS:
-                hint = f"scale it down below {MOST_PIXELS:,}"
-                raise DataError(f"{opened.width}x{opened.height} pixels are too many", where=where, hint=hint)
-            picture: Any = ImageOps.exif_transpose(opened)
-        if picture.mode == "F":
-            hint = "save it with 8 or 16 bits per channel"
-            raise DataError("floating-point pixels have no known range", where=where, hint=hint)
-        if picture.mode.startswith("I"):
-            picture = Image.fromarray((np.asarray(picture).astype(np.float64) / 257).clip(0, 255).astype(np.uint8))
-        if picture.mode in ("RGBA", "LA", "PA", "P"):
-            picture = picture.convert("RGBA")
-            picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
-        grey = channels == 1 if channels else picture.mode in ("L", "1")
-        picture = picture.convert("L" if grey else "RGB")
-        if size is not None:
-            picture = picture.resize((size, size), Image.Resampling.BILINEAR)
-        array = np.asarray(picture, dtype=np.uint8)
-        return array[..., None] if array.ndim == 2 else array
-    except UnidentifiedImageError:
-        raise DataError("not a picture that can be read", where=where, hint="remove or replace it") from None
-    except Image.DecompressionBombError:
-        raise DataError("has too many pixels", where=where, hint="scale it down") from None
-    except PermissionError as error:
-        raise DataError(f"cannot be read: {error.strerror}", where=where) from None
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
-        words = " ".join(str(error).split())[:150]
-        raise DataError(f"damaged or cut short ({words})", where=where, hint="remove or replace it") from None
+    return [path for path in entries(folder) if path.is_dir() and not path.name.startswith(".")]

@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+
+from cvbench.clips import Clips
 from cvbench.contracts import Finding, Splits
-from cvbench.samples import AnnotationKind
+from cvbench.samples import Dataset, LabelledImages
+from cvbench.scenes import BoxedImages, SegmentedImages
 
 NAMED = 3  # of those that a finding is about; the rest is a number
 
 
 @dataclass(frozen=True)
 class Item:
-    """One picture that can be read: its split, its class, its file (or place in the split) and a hash of its pixels."""
+    """One picture that can be read: its split, its class, its file (or place in the split) and a hash of its pixels.
+
+    ``holds``: of a picture with a scene, which has no class of its own: class → pixels of a mask, or objects.
+    """
 
     split: str
     label: str
     name: str
     digest: str
+    holds: Mapping[str, int] | None = None
 
 
 @runtime_checkable
 class Itemised(Protocol):
     """A reader that can tell its pictures apart even where others of them are broken."""
 
-    def inspect(self, root: Path) -> tuple[list[Finding], list[Item]]:
+    def inspect(self, root: Path | None) -> tuple[list[Finding], list[Item]]:
         """What :meth:`~cvbench.contracts.Reader.check` finds, and every picture that can be read; never raises."""
 
 
@@ -35,16 +43,30 @@ def items_of(splits: Splits) -> list[Item]:
     """The samples of data that is open, named by their places: ``train[0]``."""
     parts = {"train": splits.train, "val": splits.val, "test": splits.test}
     return [
-        Item(
-            split,
-            data.spec.classes[label] if data.spec.kind is AnnotationKind.LABEL else "",
-            f"{split}[{place}]",
-            digest,
-        )
+        Item(split, label, f"{split}[{place}]", digest, holds)
         for split, data in parts.items()
         if data is not None
-        for place, (label, digest) in enumerate(zip(data.strata(), data.item_hashes(), strict=True))
+        for place, ((label, holds), digest) in enumerate(zip(_contents(data), data.item_hashes(), strict=True))
     ]
+
+
+def _contents(data: Dataset) -> Iterator[tuple[str, Mapping[str, int] | None]]:
+    """Each picture's class, or what its scene holds."""
+    classes = data.spec.classes
+    if isinstance(data, LabelledImages):
+        yield from ((classes[label], None) for label in data.labels)
+    elif isinstance(data, SegmentedImages):
+        for mask in data.masks:
+            counts = np.bincount(mask.ravel(), minlength=len(classes))
+            yield "", {name: int(counts[label]) for label, name in enumerate(classes)}
+    elif isinstance(data, BoxedImages):
+        for place in range(len(data)):
+            counts = np.bincount(data.labels[data.objects(place)], minlength=len(classes))
+            yield "", {name: int(counts[label]) for label, name in enumerate(classes)}
+    elif isinstance(data, Clips):
+        for clip in data.clips:
+            counts = np.bincount(clip.tracks.labels, minlength=len(classes))
+            yield "", {name: int(counts[label]) for label, name in enumerate(classes)}
 
 
 def repeats(items: Sequence[Item], root: str) -> Iterator[Finding]:
@@ -80,7 +102,8 @@ def repeats(items: Sequence[Item], root: str) -> Iterator[Finding]:
         if any((copy.split, copy.label) == (earlier.split, earlier.label) for earlier in group[:place])
     ]
     if plain:
-        yield Finding("note", root, f"{_pictures(len(plain))} there once more in the same class: {named(plain)}")
+        of = " in the same class" if any(item.label for item in items) else ""
+        yield Finding("note", root, f"{_pictures(len(plain))} there once more{of}: {named(plain)}")
 
 
 def named(names: Sequence[str]) -> str:

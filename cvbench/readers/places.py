@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from cvbench.errors import DataError
@@ -21,9 +22,14 @@ def usual_places(name: str) -> list[Path]:
     return [*([Path(shared) / name] if shared else []), cached_place(name)]
 
 
-def find_place(name: str, root: Path | None, *, download: bool, can_download: bool = True) -> Path:
-    """The folder that holds the set. Raises :class:`DataError` that lists where it was looked for."""
-    places = [root] if root else usual_places(name)
+def find_place(
+    name: str, root: Path | None, *, download: bool, can_download: bool = True, also: Sequence[str] = ()
+) -> Path:
+    """The folder that holds the set, under its name or one it is also known by.
+
+    Raises :class:`DataError` that lists where it was looked for.
+    """
+    places = [root] if root else [place for known in (name, *also) for place in usual_places(known)]
     for place in places:
         if place.is_dir() and any(place.iterdir()):
             return place

@@ -10,10 +10,14 @@ from cvbench.comparison import Comparison
 Format = Literal["md", "csv", "json"]
 
 
-def as_text(comparison: Comparison, format: Format) -> str:
-    """The whole comparison as text."""
+def as_text(comparison: Comparison, format: Format, *, per_class: bool = False) -> str:
+    """The whole comparison as text; ``per_class``: the differences class by class too, which JSON has always."""
     from cvbench.report.export import as_csv, as_json
     from cvbench.report.markdown import as_markdown
 
-    writers: dict[Format, Callable[[Comparison], str]] = {"md": as_markdown, "csv": as_csv, "json": as_json}
-    return writers[format](comparison)
+    writers: dict[Format, Callable[[], str]] = {
+        "md": lambda: as_markdown(comparison, per_class=per_class),
+        "csv": lambda: as_csv(comparison, per_class=per_class),
+        "json": lambda: as_json(comparison),
+    }
+    return writers[format]()

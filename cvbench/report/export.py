@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
 from cvbench.comparison import Comparison
-from cvbench.contracts import Metric
-from cvbench.rows import Row, Table
+from cvbench.effects import Judgement
+from cvbench.rows import Measured, Row, Table
 
 SCHEMA = 1
 
@@ -22,6 +23,7 @@ def as_json(comparison: Comparison) -> str:
             "task": table.task,
             "dataset": table.dataset,
             "model": table.model,
+            "contest": table.contest,
             "test_items": table.test_items,
             "metrics": [asdict(metric) for metric in table.metrics],
             "notes": table.notes,
@@ -41,9 +43,9 @@ def as_json(comparison: Comparison) -> str:
     return json.dumps(content, indent=1) + "\n"
 
 
-def as_csv(comparison: Comparison) -> str:
-    """A line per row and metric, in raw metric units; empty where there is no number."""
-    lines = [_line(table, row, metric) for table in comparison.tables for row in table.rows for metric in table.metrics]
+def as_csv(comparison: Comparison, *, per_class: bool = False) -> str:
+    """A line per row and metric, if asked per class too, in raw metric units; empty where there is no number."""
+    lines = [line for table in comparison.tables for row in table.rows for line in _lines(table, row, per_class)]
     text = io.StringIO()
     writer = csv.DictWriter(text, list(lines[0]) if lines else ["task"], lineterminator="\n")
     writer.writeheader()
@@ -51,19 +53,27 @@ def as_csv(comparison: Comparison) -> str:
     return text.getvalue()
 
 
-def _line(table: Table, row: Row, metric: Metric) -> dict[str, Any]:
-    measured, judged = row.measured[metric.name], row.judgement if metric.primary else None
+def _lines(table: Table, row: Row, per_class: bool) -> Iterator[dict[str, Any]]:
+    for metric in table.metrics:
+        yield _line(table, row, metric.name, row.measured[metric.name], row.judgement if metric.primary else None)
+    for name, by_class in row.per_class.items() if per_class else ():
+        for one, measured in by_class.items():
+            yield _line(table, row, name, measured, None) | {"class": one}
+
+
+def _line(table: Table, row: Row, metric: str, measured: Measured, judged: Judgement | None) -> dict[str, Any]:
     mean, effect, items = measured.mean, measured.effect, measured.items
     return {
         "task": table.task,
         "dataset": table.dataset,
-        "model": table.model,
+        "model": row.contestant or table.model,
         "real": row.real,
         "regime": row.regime,
         "generator": row.generator,
         "ratio": row.ratio,
         "control": row.control,
-        "metric": metric.name,
+        "metric": metric,
+        "class": None,
         "mean": mean and mean.mean,
         "low": mean and mean.low,
         "high": mean and mean.high,

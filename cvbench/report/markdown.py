@@ -9,11 +9,12 @@ from cvbench.comparison import Comparison
 from cvbench.contestants import Field
 from cvbench.contracts import Metric
 from cvbench.report import words
+from cvbench.report.per_class import NOTE, ClassGrid, class_grids
 from cvbench.rows import Table
 
 HEAD = (
     "real data",
-    "trained on",
+    "{lines_are}",
     "{metric}",
     "Δ [95 %]",
     "items [95 %]",
@@ -25,10 +26,11 @@ HEAD = (
 )
 
 
-def as_markdown(comparison: Comparison) -> str:
-    """A section per table, with its footnotes and what the numbers were made with."""
+def as_markdown(comparison: Comparison, *, per_class: bool = False) -> str:
+    """A section per table, with its footnotes, if asked class by class too, and what the numbers were made with."""
     parts = [f"# {_escaped(comparison.name)}", _escaped(comparison.summary)]
-    parts += [_section(table) for table in comparison.tables]
+    for table in comparison.tables:
+        parts += [_section(table), *(_classes(grid) for grid in class_grids(table) if per_class)]
     parts += [_field(field, comparison.tables[0].primary) for field in comparison.fields]
     ended = ", ".join(f"{count} {status}" for status, count in sorted(comparison.statuses.items()))
     made = ", ".join(f"{name} {value}" for name, value in comparison.environment.items())
@@ -38,8 +40,10 @@ def as_markdown(comparison: Comparison) -> str:
 
 def _section(table: Table) -> str:
     metric = table.primary
-    head = [name.format(metric=f"{metric.name}{words.unit(metric)}") for name in HEAD]
-    lines = [_line(head), _line(["---", "---", *["---:"] * 3, "---", *["---:"] * 4])]
+    further, lines_are = words.further(table), "trained on" if table.contest is None else "model"
+    head = [name.format(metric=f"{metric.name}{words.unit(metric)}", lines_are=lines_are) for name in HEAD]
+    head += [f"{other.name}{words.unit(other)}" for other in further]
+    lines = [_line(head), _line(["---", "---", *["---:"] * 3, "---", *["---:"] * (4 + len(further))])]
     for row in table.rows:
         measured = row.measured[metric.name]
         cells = [
@@ -53,12 +57,18 @@ def _section(table: Table) -> str:
             words.seconds(row.cost.fit),
             words.rate(row.cost.samples_per_second),
             words.seconds(row.cost.train),
+            *(words.score(row.measured[other.name].mean, other) for other in further),
         ]
         lines.append(_line([_escaped(cell) for cell in cells]))
     notes = "\n".join(f"- {_escaped(line)}" for line in words.footnotes(table))
     worths = words.worth_rows(table)
     worth = f"\n\n{_grid(words.WORTH_HEAD, worths)}" if worths else ""
     return f"## {_escaped(words.title(table))}\n\n" + "\n".join(lines) + f"\n\n{notes}{worth}"
+
+
+def _classes(grid: ClassGrid) -> str:
+    head = [_escaped(name) for name in grid.head]
+    return f"### {_escaped(grid.title)}\n\n{_grid(head, grid.rows)}\n\n- {_escaped(NOTE)}"
 
 
 def _field(field: Field, primary: Metric) -> str:

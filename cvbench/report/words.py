@@ -27,8 +27,13 @@ def score(interval: Interval | None, metric: Metric) -> str:
     """``97.21 ±0.35``."""
     if interval is None:
         return DASH
-    spread = f" ±{_number(interval.half_width, metric)}" if interval.half_width is not None else ""
-    return _number(interval.mean, metric) + spread
+    mean = _number(interval.mean, metric)
+    if interval.half_width is None:
+        return mean
+    if is_share(metric):
+        return f"{mean} ±{_number(interval.half_width, metric)}"
+    decimals = len(mean.partition(".")[2])  # the spread as fine as the mean
+    return f"{mean} ±{interval.half_width:.{decimals}f}"
 
 
 def difference(effect: Effect | None, metric: Metric) -> str:
@@ -50,7 +55,7 @@ def span(interval: Interval | None, metric: Metric) -> str:
 
 def verdict(row: Row) -> str:
     """The verdict in words, with the mark that sends to Holm's footnote; the row's status if it has none."""
-    if row.regime == "real":
+    if row.baseline:
         return "baseline"
     if not row.n_ok:
         return max(row.statuses, key=lambda status: row.statuses[status])
@@ -96,6 +101,11 @@ def worth_rows(table: Table) -> list[list[str]]:
     return lines
 
 
+def further(table: Table) -> tuple[Metric, ...]:
+    """The metrics that a table shows beside the primary one: in a contest, where rows are short, all."""
+    return tuple(m for m in table.metrics if not m.primary) if table.contest is not None else ()
+
+
 def footnotes(table: Table) -> list[str]:
     """What a reader of the table must know."""
     lines = [
@@ -106,10 +116,12 @@ def footnotes(table: Table) -> list[str]:
         lines.append(f"{ALONE} its own interval excludes zero, but among so many rows one may by chance (Holm).")
     if controls := controls_judged(table):
         lines.append(controls)
+    if table.contest is not None:
+        lines.append(f"Δ: from {table.rows[0].label}, which the suite names first.")
     for row in table.rows:
         effect = row.measured[table.primary.name].effect
         if effect is not None and effect.n < row.n_ok:
-            lines.append(f"{row.real} {row.label}: Δ is over the {effect.n} seeds that the real row has too.")
+            lines.append(f"{row.real} {row.label}: Δ is over the {effect.n} seeds that the baseline has too.")
         lines += [f"{row.real} {row.label}: {reason}" for reason in row.reasons]
     return lines + [f"note: {note}" for note in table.notes]
 
@@ -192,16 +204,16 @@ def controls_judged(table: Table) -> str:
 
 
 def title(table: Table) -> str:
-    """``classification · digits · simple_cnn``."""
-    return f"{table.task} · {table.dataset} · {table.model}"
+    """``classification · digits · simple_cnn``; of a contest, ``translation · digits · noise 0.15``."""
+    return f"{table.task} · {table.dataset} · {table.contest or table.model or 'models'}"
 
 
 def _number(value: float | None, metric: Metric) -> str:
     if value is None:
         return DASH
-    return f"{100 * value:.2f}" if is_share(metric) else f"{value:.4g}"
+    return f"{100 * value:.2f}" if is_share(metric) else f"{value:#.4g}".rstrip(".")
 
 
 def _signed(value: float, metric: Metric) -> str:
-    text = f"{100 * value:+.2f}" if is_share(metric) else f"{value:+.3g}"
+    text = f"{100 * value:+.2f}" if is_share(metric) else f"{value:+#.3g}".rstrip(".")
     return text.replace("-", "−") if float(text) else text.lstrip("+-")

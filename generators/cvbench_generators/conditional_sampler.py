@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +77,7 @@ class ConditionalSampler(Sampler):
     notes: tuple[str, ...] = ()
     spread: float = 1.0
 
-    @cached_property
+    @property
     def parameter_count(self) -> int:
         return sum(parameter.numel() for parameter in self.network.parameters())
 

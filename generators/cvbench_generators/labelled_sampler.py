@@ -6,7 +6,6 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -47,13 +46,13 @@ class LabelledSampler(Sampler):
         if len(unseen):
             raise NotApplicable(f"class {self.spec.classes[unseen[0]]!r} had no picture to learn from")
         labels = shuffled_labels(counts, derive_seed(seed, "labels"))
-        picture_of = self._pictures(counts, seed)
+        pictures_of = self._pictures(counts, seed)
         for start in range(0, count, CHUNK):
             chunk = labels[start : start + CHUNK]
-            yield LabelledImages(self.spec, np.stack([picture_of(label) for label in chunk.tolist()]), chunk)
+            yield LabelledImages(self.spec, pictures_of(chunk), chunk)
 
-    def _pictures(self, counts: IntArray, seed: int) -> Callable[[int], UInt8Array]:
-        """What gives the next picture (H, W, C) of a class, which will be asked ``counts`` times."""
+    def _pictures(self, counts: IntArray, seed: int) -> Callable[[IntArray], UInt8Array]:
+        """What gives the next pictures (n, H, W, C) for labels (n,); of each class ``counts`` will be asked in all."""
         raise NotImplementedError
 
     def _save_description(self, folder: Path, kind: str, **more: Any) -> None:
@@ -75,7 +74,7 @@ class PerClassSampler(LabelledSampler):
 
     parts: Mapping[int, ConditionalSampler]
 
-    @cached_property
+    @property
     def parameter_count(self) -> int:
         return sum(part.parameter_count for part in self.parts.values())
 
@@ -87,14 +86,29 @@ class PerClassSampler(LabelledSampler):
         paths = (part.walk(count, seed=derive_seed(seed, "class", label)) for label, part in self.parts.items())
         return gather(paths, self.spec)
 
-    def _pictures(self, counts: IntArray, seed: int) -> Callable[[int], UInt8Array]:
-        def stream(label: int) -> Iterator[UInt8Array]:
-            part_seed = derive_seed(seed, "class", label)
-            for chunk in self.parts[label].sample(int(counts[label]), seed=part_seed):
-                yield from chunk.images
+    def _pictures(self, counts: IntArray, seed: int) -> Callable[[IntArray], UInt8Array]:
+        shape = (self.spec.height, self.spec.width, self.spec.channels)
+        drawn = {
+            label: part.sample(int(counts[label]), seed=derive_seed(seed, "class", label))
+            for label, part in self.parts.items()
+        }
+        waiting = {label: np.empty((0, *shape), np.uint8) for label in self.parts}
 
-        streams = {label: stream(label) for label in self.parts}
-        return lambda label: next(streams[label])
+        def next_of(label: int, count: int) -> UInt8Array:
+            while len(waiting[label]) < count:
+                more = next(drawn[label]).images
+                waiting[label] = np.concatenate([waiting[label], more]) if len(waiting[label]) else more
+            given, waiting[label] = waiting[label][:count], waiting[label][count:]
+            return given
+
+        def pictures_of(labels: IntArray) -> UInt8Array:
+            images = np.empty((len(labels), *shape), np.uint8)
+            for label in np.unique(labels).tolist():
+                places = np.flatnonzero(labels == label)
+                images[places] = next_of(label, len(places))
+            return images
+
+        return pictures_of
 
     def save(self, folder: Path) -> None:
         self._save_description(folder, "per_class")
@@ -112,7 +126,7 @@ class PseudoLabelledSampler(LabelledSampler):
     probe: Probe
     confidence: float
 
-    @cached_property
+    @property
     def parameter_count(self) -> int:
         return self.unlabelled.parameter_count
 
@@ -123,7 +137,7 @@ class PseudoLabelledSampler(LabelledSampler):
         """Raises :class:`NotApplicable`: a path through an unconditional latent leaves its class."""
         raise NotApplicable("labels: pseudo_labels has no path through the latent that stays in one class")
 
-    def _pictures(self, counts: IntArray, seed: int) -> Callable[[int], UInt8Array]:
+    def _pictures(self, counts: IntArray, seed: int) -> Callable[[IntArray], UInt8Array]:
         most = TRIES * len(counts) * int(counts.max(initial=0)) + CHUNK
         drawn = self.unlabelled.sample(most, seed=derive_seed(seed, "candidates"))
         waiting: list[deque[UInt8Array]] = [deque() for _ in counts]
@@ -140,7 +154,7 @@ class PseudoLabelledSampler(LabelledSampler):
                 self._sort(images.images, waiting, wanted)
             return waiting[label].popleft()
 
-        return picture_of
+        return lambda labels: np.stack([picture_of(label) for label in labels.tolist()])
 
     def _sort(self, images: UInt8Array, waiting: list[deque[UInt8Array]], wanted: IntArray) -> None:
         probabilities = self.probe.probabilities(images)

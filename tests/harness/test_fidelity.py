@@ -23,7 +23,7 @@ from cvbench.fidelity.probe import load_probe, train_probe, untrained_probe
 from cvbench.fidelity.quality import open_synthetic
 from cvbench.readers import open_dataset
 from cvbench.samples import LabelledImages
-from cvbench.writers import write_image_folder
+from cvbench.writers import write_set
 
 INCEPTION = "torch_fidelity.feature_extractor_inceptionv3"
 
@@ -268,7 +268,7 @@ def test_features_that_are_no_numbers_are_refused(real, probe):
 
 
 def written(data: LabelledImages, folder: Path) -> Path:
-    write_image_folder(data, folder, about={}, progress=silent)
+    write_set(data, folder, about={}, progress=silent)
     return folder
 
 

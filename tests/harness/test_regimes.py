@@ -63,6 +63,19 @@ def test_every_regime_spends_all_steps_on_its_own_data(regime):
     }[regime]
 
 
+@pytest.mark.parametrize(
+    ("share", "real_seen", "synthetic_seen"), [(0.5, 8, 8), (0.8, 32, 8), (0.2, 4, 16), (1 / 3, 4, 8)]
+)
+def test_a_share_of_real_samples_is_kept_by_showing_the_fewer_more_often(share, real_seen, synthetic_seen):
+    real, synthetic = pictures(1, 4), pictures(2, 8)
+    (stage,) = compose("mixed", real, synthetic, real_share=share).stages
+    assert (stage.data.images[:real_seen] == 1).all()
+    assert (stage.data.images[real_seen:] == 2).all()
+    assert len(stage.data) == real_seen + synthetic_seen
+    (alone,) = compose("synthetic", real, synthetic, real_share=share).stages
+    assert len(alone.data) == 8
+
+
 def test_refreshed_samples_keep_their_share_of_every_batch():
     real, three_sets = pictures(1, 4), pictures(2, 3 * 6)
     (stage,) = compose("mixed", real, three_sets, refresh=3).stages

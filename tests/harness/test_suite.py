@@ -146,7 +146,7 @@ def test_yaml_that_no_suite_needs_is_refused(tmp_path, text, words):
 
 
 def test_an_empty_grid_is_refused(tmp_path):
-    text = GOOD.split("generators:")[0] + "regimes: [mixed]\n"
+    text = GOOD.split("models:")[0] + "models: [simple_cnn]\nregimes: [mixed]\n"
     with pytest.raises(UserError, match="empty grid"):
         load_suite(written(tmp_path, text))
 

@@ -122,7 +122,8 @@ class Game:
         def judge(picture: Tensor) -> Tensor:
             return cast(Tensor, self.d(picture, *self.family.condition(label)))
 
-        real, fake = real.detach().requires_grad_(), fake.detach().requires_grad_()
+        sloped = options.penalty != "none"  # whether anyone asks for D's slope at the pictures
+        real, fake = real.detach().requires_grad_(sloped), fake.detach().requires_grad_(sloped)
         real_score, fake_score = judge(real), judge(fake)
         loss = self.loss.discriminator(real_score, fake_score)
         if options.penalty != "none":

@@ -62,9 +62,11 @@ PENALTIES: Mapping[str, Callable[[Judged], Tensor]] = {
 
 
 def weight_decay(network: nn.Module, l1: float, l2: float) -> Tensor:
-    """l1·Σ|w| + l2/2·Σw² over all of a network's parameters."""
+    """l1·Σ|w| + l2/2·Σw² over all of a network's parameters; zero without walking through them."""
+    total = torch.zeros(())
+    if not (l1 or l2):
+        return total
     parameters = list(network.parameters())
-    total = torch.zeros((), device=parameters[0].device)
     if l1:
         total = total + l1 * torch.stack([p.abs().sum() for p in parameters]).sum()
     if l2:

@@ -1,6 +1,6 @@
 """Controls: generators whose effect is known beforehand. If they don't behave, the ruler is broken.
 
-They know no annotation in particular: what they give again, permute or replace is any picture's.
+They know no annotation in particular: what they give again, permute or replace is any picture's, or any clip's.
 """
 
 from __future__ import annotations
@@ -12,29 +12,25 @@ from typing import ClassVar
 
 import numpy as np
 
+from cvbench.clips import Clips
 from cvbench.contracts import Budget, Expected, Generator, Progress, Sampler, Workplace
 from cvbench.datasets import load_dataset
 from cvbench.errors import NotApplicable
 from cvbench.samples import AnnotationKind, Dataset, IntArray, Pictures, proportional_counts
 from cvbench.seeds import derive_seed
+from cvbench_generators.controls.clips import as_noise, with_others_tracks
 
 CHUNK = 1000
-ANY_PICTURES = frozenset({AnnotationKind.LABEL, AnnotationKind.MASK, AnnotationKind.BOXES, AnnotationKind.INSTANCES})
-
-
-def _pictures(train: Dataset) -> Pictures:
-    if not isinstance(train, Pictures):
-        raise NotApplicable("this control makes annotated pictures")
-    return train
+ANY_KIND = frozenset(AnnotationKind)
 
 
 @dataclass(frozen=True)
 class Replay(Sampler):
-    """Gives real pictures again: all of them round after round, then a class-proportional part of a round."""
+    """Gives real samples again: all of them round after round, then a class-proportional part of a round."""
 
-    source: Pictures
+    source: Dataset
 
-    def sample(self, count: int, *, seed: int, class_counts: IntArray | None = None) -> Iterator[Pictures]:
+    def sample(self, count: int, *, seed: int, class_counts: IntArray | None = None) -> Iterator[Dataset]:
         rng = np.random.default_rng(seed)
         if class_counts is None:
             rounds, rest = divmod(count, len(self.source))
@@ -51,7 +47,7 @@ class Replay(Sampler):
         for label, count in enumerate(counts):
             members = np.flatnonzero(self.source.strata() == label)
             if count and not len(members):
-                raise NotApplicable(f"there is no picture of class {self.source.spec.classes[label]!r} to give")
+                raise NotApplicable(f"there is no sample of class {self.source.spec.classes[label]!r} to give")
             rounds = -(-int(count) // len(members)) if count else 0
             orders = [rng.permutation(members) for _ in range(rounds)]
             chosen += [np.concatenate(orders)[:count]] if orders else []
@@ -64,24 +60,24 @@ class Replay(Sampler):
 class Copy(Generator):
     """The train split again. As many samples as it has give it in its own order: training is then the same."""
 
-    summary = "control: the training pictures again; must show no effect"
+    summary = "control: the training samples again; must show no effect"
     licence = "Apache-2.0"
-    kinds = ANY_PICTURES
+    kinds = ANY_KIND
     control: ClassVar[Mapping[str, Expected]] = {"mixed": "none"}
 
     def fit(
         self, train: Dataset, *, budget: Budget | None, seed: int, progress: Progress, workplace: Workplace
     ) -> Sampler:
-        return Replay(_pictures(train))
+        return Replay(train)
 
     def load(self, folder: Path, *, device: str = "cpu") -> Sampler:
-        return Replay(_pictures(load_dataset(folder)))
+        return Replay(load_dataset(folder))
 
 
 class Oracle(Copy):
     """Real pictures that the cell's real fraction holds back: the best that a generator could do."""
 
-    summary = "control: held-back real pictures; must show a gain in `mixed`"
+    summary = "control: held-back real samples; must show a gain in `mixed`"
     control: ClassVar[Mapping[str, Expected]] = {"mixed": "gain"}
     fits_on = "held_back"
 
@@ -89,38 +85,44 @@ class Oracle(Copy):
 class ShuffledLabels(Copy):
     """The training pictures, each with another one's annotation: right pictures, annotations that say nothing."""
 
-    summary = "control: training pictures with each other's labels or masks; must show a loss alone"
+    summary = "control: training samples with each other's annotation; must show a loss alone"
     control: ClassVar[Mapping[str, Expected]] = {"synthetic": "loss"}
 
     def fit(
         self, train: Dataset, *, budget: Budget | None, seed: int, progress: Progress, workplace: Workplace
     ) -> Sampler:
-        pictures = _pictures(train)
-        order = np.random.default_rng(seed).permutation(len(pictures))
-        return Replay(replace(pictures.select(order), images=np.asarray(pictures.images)))
+        if isinstance(train, Clips):
+            return Replay(with_others_tracks(train, seed))
+        if not isinstance(train, Pictures):
+            raise NotApplicable("shuffled_labels knows pictures and clips")
+        order = np.random.default_rng(seed).permutation(len(train))
+        return Replay(replace(train.select(order), images=np.asarray(train.images)))
 
 
 @dataclass(frozen=True)
 class NoisePictures(Replay):
-    """Every pixel uniform over 0..255, whatever the annotation."""
+    """Every pixel uniform over 0..255, of pictures or of clips, whatever the annotation."""
 
-    def sample(self, count: int, *, seed: int, class_counts: IntArray | None = None) -> Iterator[Pictures]:
+    def sample(self, count: int, *, seed: int, class_counts: IntArray | None = None) -> Iterator[Dataset]:
         rng = np.random.default_rng(derive_seed(seed, "noise"))
-        for chunk in super().sample(count, seed=seed, class_counts=class_counts):
-            yield replace(chunk, images=rng.integers(0, 256, chunk.images.shape, dtype=np.uint8))
+        for number, chunk in enumerate(super().sample(count, seed=seed, class_counts=class_counts)):
+            if isinstance(chunk, Clips):
+                yield as_noise(chunk, derive_seed(seed, "noise", number))
+            elif isinstance(chunk, Pictures):
+                yield replace(chunk, images=rng.integers(0, 256, chunk.images.shape, dtype=np.uint8))
 
 
 class Noise(Copy):
     """Noise with the real pictures' annotations."""
 
-    summary = "control: uniform noise with real labels or masks; must show a loss alone"
+    summary = "control: uniform noise with real annotation; must show a loss alone"
     version = 2
     control: ClassVar[Mapping[str, Expected]] = {"synthetic": "loss"}
 
     def fit(
         self, train: Dataset, *, budget: Budget | None, seed: int, progress: Progress, workplace: Workplace
     ) -> Sampler:
-        return NoisePictures(_pictures(train))
+        return NoisePictures(train)
 
     def load(self, folder: Path, *, device: str = "cpu") -> Sampler:
-        return NoisePictures(_pictures(load_dataset(folder)))
+        return NoisePictures(load_dataset(folder))

@@ -8,9 +8,9 @@ the identity loss λ/2(‖G(b) − b‖₁ + ‖F(a) − a‖₁) (section 5.2).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,7 @@ from cvbench.contracts import Budget, Progress, Translator, Workplace
 from cvbench.corruptions import corrupt
 from cvbench.samples import Dataset, DatasetSpec
 from cvbench.seeds import derive_seed
-from cvbench.training import BatchOrder, Descent, OptimizerSettings, autocast, run_steps, to_tensor
+from cvbench.training import BatchOrder, Curves, Descent, OptimizerSettings, autocast, run_steps, to_tensor
 from cvbench_generators.conditional_sampler import padded_side, to_network
 from cvbench_generators.translation.domains import two_domains
 from cvbench_generators.translation.patch_critic import PatchCritic, start_weights
@@ -36,6 +36,17 @@ if TYPE_CHECKING:
     from cvbench_generators.translation import CycleGANOptions
 
 MULTIPLE = 4  # G and F halve the sides twice
+
+
+class Weights(Protocol):
+    """What both games' options have, whatever the domains are."""
+
+    @property
+    def cycle_weight(self) -> float: ...
+    @property
+    def set_identity_weight(self) -> float: ...
+    @property
+    def learning_rate(self) -> float: ...
 
 
 class ResidualBlock(nn.Module):
@@ -105,8 +116,46 @@ def fit(
     if start is not None:
         networks.load_state_dict(cast(TranslatingSampler, start).networks.state_dict())
     networks.to(device).to(memory_format=torch.channels_last).train()
+    order_a = BatchOrder(len(domains.source), budget.batch_size, derive_seed(seed, "order", "source"))
+    order_b = BatchOrder(len(domains.target), budget.batch_size, derive_seed(seed, "order", "target"))
+
+    def batches(number: int) -> tuple[Tensor, Tensor]:
+        from_source = domains.source.images[order_a(number).numpy()]
+        if domains.corruption is not None:
+            from_source = corrupt(from_source, domains.corruption, derive_seed(seed, "corruption", number))
+        from_target = domains.target[order_b(number).numpy()]
+        a, b = (to_network(to_tensor(images, device), MULTIPLE) for images in (from_source, from_target))
+        return a, b
+
+    curves = play(networks, batches, spec, options, budget, seed, progress, workplace, note="fitting cyclegan")
+    return TranslatingSampler(
+        networks,
+        translating,
+        domains.source,
+        domains.corruption,
+        train.class_counts(),
+        about,
+        curves,
+        (domains.note,),
+    )
+
+
+def play(
+    networks: nn.ModuleDict,
+    batches: Callable[[int], tuple[Tensor, Tensor]],
+    spec: DatasetSpec,
+    weights: Weights,
+    budget: Budget,
+    seed: int,
+    progress: Progress,
+    workplace: Workplace,
+    *,
+    note: str,
+) -> Curves:
+    """Both games, which train the networks; ``batches`` gives the pictures (n, C, H, W) of either domain of a step."""
+    device = workplace.device
     g, f, d_source, d_target = (networks[name] for name in ("g", "f", "d_source", "d_target"))
-    settings = OptimizerSettings("adam", options.learning_rate, betas=(0.5, 0.999))
+    settings = OptimizerSettings("adam", weights.learning_rate, betas=(0.5, 0.999))
     descend_gf, descend_d = (
         Descent(
             nn.ModuleList(pair).parameters(), settings, steps=budget.steps, device=device, precision=budget.precision
@@ -115,15 +164,9 @@ def fit(
     )
     shape = (spec.channels, padded_side(spec.height, MULTIPLE), padded_side(spec.width, MULTIPLE))
     old_sources, old_targets = ReplayBuffer(shape, device), ReplayBuffer(shape, device)
-    order_a = BatchOrder(len(domains.source), budget.batch_size, derive_seed(seed, "order", "source"))
-    order_b = BatchOrder(len(domains.target), budget.batch_size, derive_seed(seed, "order", "target"))
 
     def step(number: int) -> dict[str, Tensor]:
-        from_source = domains.source.images[order_a(number).numpy()]
-        if domains.corruption is not None:
-            from_source = corrupt(from_source, domains.corruption, derive_seed(seed, "corruption", number))
-        a = to_network(to_tensor(from_source, device), MULTIPLE)
-        b = to_network(to_tensor(domains.target[order_b(number).numpy()], device), MULTIPLE)
+        a, b = batches(number)
 
         networks.requires_grad_(True)
         nn.ModuleList([d_source, d_target]).requires_grad_(False)
@@ -135,7 +178,7 @@ def fit(
             game = least_squares(d_target(fake_b), 1) + least_squares(d_source(fake_a), 1)
         cycle = l1_loss(again_a.float(), a) + l1_loss(again_b.float(), b)
         identity = l1_loss(same_a.float(), a) + l1_loss(same_b.float(), b)
-        translators_loss = game + options.cycle_weight * (cycle + options.set_identity_weight * identity)
+        translators_loss = game + weights.cycle_weight * (cycle + weights.set_identity_weight * identity)
         descend_gf.step(translators_loss, number)
 
         nn.ModuleList([d_source, d_target]).requires_grad_(True)
@@ -145,7 +188,7 @@ def fit(
         descend_d.step(d_loss, number)
         return {"translators' loss": translators_loss, "discriminators' loss": d_loss, "cycle distance": cycle}
 
-    curves = run_steps(
+    return run_steps(
         step,
         steps=budget.steps,
         seed=seed,
@@ -158,17 +201,7 @@ def fit(
         },
         progress=progress,
         folder=workplace.folder,
-        note="fitting cyclegan",
-    )
-    return TranslatingSampler(
-        networks,
-        translating,
-        domains.source,
-        domains.corruption,
-        train.class_counts(),
-        about,
-        curves,
-        (domains.note,),
+        note=note,
     )
 
 

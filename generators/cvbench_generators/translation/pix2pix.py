@@ -9,10 +9,10 @@ here is the source picture.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +22,7 @@ from cvbench.contracts import Budget, Progress, Translator, Workplace
 from cvbench.corruptions import Corruption, corrupt
 from cvbench.samples import Dataset, DatasetSpec
 from cvbench.seeds import derive_seed
-from cvbench.training import BatchOrder, Descent, OptimizerSettings, autocast, run_steps, to_tensor
+from cvbench.training import BatchOrder, Curves, Descent, OptimizerSettings, autocast, run_steps, to_tensor
 from cvbench_generators.conditional_sampler import to_network
 from cvbench_generators.translation.patch_critic import PatchCritic, start_weights
 from cvbench_generators.translation.translating_sampler import (
@@ -36,6 +36,15 @@ if TYPE_CHECKING:
     from cvbench_generators.translation import Pix2PixOptions
 
 
+class Weights(Protocol):
+    """What the game's options have, whatever the pairs are."""
+
+    @property
+    def l1_weight(self) -> float: ...
+    @property
+    def learning_rate(self) -> float: ...
+
+
 def levels_of(spec: DatasetSpec) -> int:
     """How often the U-Net halves the sides: down to 2 to 6 px."""
     side = max(spec.height, spec.width)
@@ -43,12 +52,12 @@ def levels_of(spec: DatasetSpec) -> int:
 
 
 class UNet(nn.Module):
-    """G: (n, C, H, W) → (n, C, H, W) in [-1, 1]; level i of the encoder is joined to its mirror in the decoder.
+    """G: (n, C, H, W) → (n, O, H, W) in [-1, 1]; level i of the encoder is joined to its mirror in the decoder.
 
     The outermost skip is the source picture itself, so that what needs no change costs nothing to keep.
     """
 
-    def __init__(self, channels: int, width: int, levels: int) -> None:
+    def __init__(self, channels: int, width: int, levels: int, painted: int) -> None:
         super().__init__()
         widths = [width * min(2**level, 8) for level in range(levels)]
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
@@ -61,7 +70,7 @@ class UNet(nn.Module):
                 inside *= 2
             block = [nn.ConvTranspose2d(inside, outside, 4, stride=2, padding=1), nn.BatchNorm2d(outside), nn.ReLU()]
             self.up.append(nn.Sequential(*block))
-        self.out = nn.Conv2d(width + channels, channels, 3, padding=1)
+        self.out = nn.Conv2d(width + channels, painted, 3, padding=1)
 
     def forward(self, source: Tensor) -> Tensor:
         passed = [source]
@@ -78,7 +87,7 @@ def build(spec: DatasetSpec, about: Mapping[str, Any]) -> tuple[nn.ModuleDict, T
     width, levels = int(about["width"]), levels_of(spec)
     networks = nn.ModuleDict(
         {
-            "g": UNet(spec.channels, width, levels),
+            "g": UNet(spec.channels, width, levels, spec.channels),
             "d": PatchCritic(2 * spec.channels, width, max(spec.height, spec.width), nn.BatchNorm2d),
         }
     )
@@ -110,18 +119,40 @@ def fit(
     if start is not None:
         networks.load_state_dict(cast(TranslatingSampler, start).networks.state_dict())
     networks.to(device).to(memory_format=torch.channels_last).train()
-    g, d, multiple = networks["g"], networks["d"], 2 ** levels_of(spec)
-    settings = OptimizerSettings("adam", options.learning_rate, betas=(0.5, 0.999))
+    order, multiple = BatchOrder(len(train), budget.batch_size, derive_seed(seed, "order")), 2 ** levels_of(spec)
+
+    def pairs(number: int) -> tuple[Tensor, Tensor]:
+        clean = train.images[order(number).numpy()]
+        corrupted = corrupt(clean, corruption, derive_seed(seed, "corruption", number))
+        source, target = (to_network(to_tensor(images, device), multiple) for images in (corrupted, clean))
+        return source, target
+
+    curves = play(networks, pairs, options, budget, seed, progress, workplace, note="fitting pix2pix")
+    notes = (f"samples: training pictures, turned and shifted a little, corrupted ({corruption}) and restored",)
+    return TranslatingSampler(networks, translating, train, corruption, train.class_counts(), about, curves, notes)
+
+
+def play(
+    networks: nn.ModuleDict,
+    pairs: Callable[[int], tuple[Tensor, Tensor]],
+    weights: Weights,
+    budget: Budget,
+    seed: int,
+    progress: Progress,
+    workplace: Workplace,
+    *,
+    note: str,
+) -> Curves:
+    """The game of ``g`` and ``d``, which it trains; ``pairs`` gives the sources and targets (n, C, H, W) of a step."""
+    device, g, d = workplace.device, networks["g"], networks["d"]
+    settings = OptimizerSettings("adam", weights.learning_rate, betas=(0.5, 0.999))
     descend_g, descend_d = (
         Descent(network.parameters(), settings, steps=budget.steps, device=device, precision=budget.precision)
         for network in (g, d)
     )
-    order = BatchOrder(len(train), budget.batch_size, derive_seed(seed, "order"))
 
     def step(number: int) -> dict[str, Tensor]:
-        clean = train.images[order(number).numpy()]
-        corrupted = corrupt(clean, corruption, derive_seed(seed, "corruption", number))
-        x, y = (to_network(to_tensor(images, device), multiple) for images in (corrupted, clean))
+        x, y = pairs(number)
         with autocast(device, budget.precision):
             fake = g(x)
             real_score, fake_score = d(torch.cat([x, y], 1)), d(torch.cat([x, fake.detach()], 1))
@@ -132,22 +163,20 @@ def fit(
         with autocast(device, budget.precision):
             score = d(torch.cat([x, fake], 1))
         distance = l1_loss(fake.float(), y)
-        g_loss = judged(score, real=True) + options.l1_weight * distance
+        g_loss = judged(score, real=True) + weights.l1_weight * distance
         descend_g.step(g_loss, number)
         d.requires_grad_(True)
         return {"generator loss": g_loss, "discriminator loss": d_loss, "L1 distance": distance}
 
-    curves = run_steps(
+    return run_steps(
         step,
         steps=budget.steps,
         seed=seed,
         state={"networks": networks, "descend_g": descend_g, "descend_d": descend_d},
         progress=progress,
         folder=workplace.folder,
-        note="fitting pix2pix",
+        note=note,
     )
-    notes = (f"samples: training pictures, turned and shifted a little, corrupted ({corruption}) and restored",)
-    return TranslatingSampler(networks, translating, train, corruption, train.class_counts(), about, curves, notes)
 
 
 def judged(score: Tensor, *, real: bool) -> Tensor:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +54,7 @@ class TranslatingSampler(Translator):
     curves: Curves
     notes: tuple[str, ...]
 
-    @cached_property
+    @property
     def parameter_count(self) -> int:
         """Of the translator that samples; the discriminators and the way back are the fit's own."""
         return sum(parameter.numel() for parameter in self.networks.get_submodule("g").parameters())

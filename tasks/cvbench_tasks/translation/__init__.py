@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from cvbench.contracts import Budget, Metric, Model, ModelInfo, Scores, Splits, Task, Workplace
 from cvbench.errors import DataError, UserError, near_names
-from cvbench.samples import AnnotationKind, Dataset, DatasetSpec, LabelledImages
+from cvbench.samples import AnnotationKind, Dataset, DatasetSpec, LabelledImages, UInt8Array
 from cvbench_tasks.translation.models import NETWORKS, OPTIONS, known_models
 
 
@@ -47,6 +49,15 @@ class Translation(Task):
         from cvbench_tasks.translation.metrics import score
 
         return score(predictions, truth)
+
+    def contest(self, name: str, options: Any) -> str:
+        return str(options.as_corruption())
+
+    def before_and_after(self, model: Model, data: Dataset) -> tuple[UInt8Array, UInt8Array]:
+        from cvbench_tasks.translation.restorers import Restorer
+
+        assert isinstance(model, Restorer)
+        return model.corrupted(data), np.concatenate(list(model.predict(data)))
 
     def check_splits(self, splits: Splits) -> None:
         if not isinstance(splits.train, LabelledImages) or not isinstance(splits.test, LabelledImages):

@@ -30,13 +30,15 @@ class Restorer(Model):
 
     def predict(self, data: Dataset) -> Iterator[UInt8Array]:
         """Restored pictures, uint8 (n, H, W, C). What lies outside a hole is known and stays as it is."""
-        images = np.asarray(_pictures(data).images)
-        corrupted = corrupt(images, self.corruption, TEST_SEED)
-        holes = None
+        corrupted, holes = self.corrupted(data), None
         if self.corruption.name == "hole":
-            holes = hole_masks(images.shape, self.corruption.set_strength, TEST_SEED)
+            holes = hole_masks(corrupted.shape, self.corruption.set_strength, TEST_SEED)
         restored = self.restore(corrupted, holes)
         yield restored if holes is None else np.where(holes[..., None], restored, corrupted)
+
+    def corrupted(self, data: Dataset) -> UInt8Array:
+        """The pictures as the model is given them, uint8 (n, H, W, C)."""
+        return corrupt(np.asarray(_pictures(data).images), self.corruption, TEST_SEED)
 
     def restore(self, corrupted: UInt8Array, holes: BoolArray | None) -> UInt8Array:
         """uint8 (n, H, W, C) → the same, restored; ``holes`` (n, H, W) are true where nothing is known."""

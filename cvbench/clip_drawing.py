@@ -1,0 +1,140 @@
+"""Clips drawn for people: every frame with its tracks, as a video, a GIF or a contact sheet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from cvbench.clips import Clip, Clips, Tracks
+from cvbench.colours import colour
+from cvbench.contracts import Progress, silent
+from cvbench.durable import telling_a_full_disk
+from cvbench.errors import UserError
+from cvbench.samples import UInt8Array
+from cvbench.scenes import Float32Array
+
+SHORTEST = 384  # pixels that a drawn frame's longer side has at least; it grows by a whole factor
+SHEET_WIDTH, COLUMNS, ROWS = 256, 6, 4
+TRAIL = 20  # frames of the way that is drawn behind an object
+HIDDEN = 0.5  # visibility below which a box is drawn thin
+GREY = (128, 128, 128)
+TEXT = 11  # pixels
+ENDINGS = (".mp4", ".avi", ".gif")
+MOST_GIF_FRAMES = 300
+
+
+def drawn_frames(clip: Clip, classes: tuple[str, ...]) -> Iterator[UInt8Array]:
+    """uint8 (h, w, 3) of every frame, one at a time, with its tracks drawn."""
+    for number, frame in enumerate(clip.frames):
+        yield drawn_frame(np.asarray(frame), clip.tracks, number, classes)
+
+
+def drawn_frame(frame: UInt8Array, tracks: Tracks, number: int, classes: tuple[str, ...]) -> UInt8Array:
+    """uint8 (h, w, 3): a frame (H, W, C) with each object's box, id, way and, where it is hidden, visible share.
+
+    An id has its colour, what is ignored is grey. Boxes of objects that are mostly hidden are thin.
+    """
+    height, width, channels = frame.shape
+    scale = max(1, SHORTEST // max(height, width))
+    pixels = np.repeat(frame, 3 // channels, axis=2).repeat(scale, axis=0).repeat(scale, axis=1)
+    image = Image.fromarray(pixels)
+    pen, font = ImageDraw.Draw(image), ImageFont.load_default(TEXT)
+    own = tracks.rows(number)
+    for place in range(own.start, own.stop):
+        one = int(tracks.ids[place])
+        ink = GREY if tracks.ignored[place] else colour(one)
+        seen = float(tracks.visibility[place])
+        way = _way(tracks, one, number) * scale
+        if len(way) > 1:
+            pen.line([(float(x), float(y)) for x, y in way], fill=ink)
+        x1, y1, x2, y2 = (tracks.boxes[place] * scale).round().astype(int).tolist()
+        pen.rectangle((x1, y1, max(x1, x2 - 1), max(y1, y2 - 1)), outline=ink, width=1 if seen < HIDDEN else 2)
+        said = str(one) if len(classes) == 1 else f"{one} {classes[tracks.labels[place]]}"
+        said += f" {seen:.0%}" if seen < 0.995 else ""
+        corner = (min(max(x1, 0), image.width - 2 * TEXT), max(0, y1 - TEXT - 3))
+        pen.rectangle(pen.textbbox(corner, said, font=font), fill=ink)
+        pen.text(corner, said, fill="black", font=font)
+    pen.text((3, image.height - TEXT - 4), f"{number}", fill="white", font=font, stroke_width=1, stroke_fill="black")
+    return np.asarray(image)
+
+
+def clip_sheet(clips: Clips, *, above: Clips | None = None) -> Image.Image:
+    """A row of frames per clip, evenly spread, with their tracks. ``above``: real clips for its first row."""
+    rows = list(above.clips[:1]) if above is not None else []
+    rows += clips.clips[: ROWS - len(rows)]
+    drawn = [_row(clip, clips.spec.classes) for clip in rows]
+    sheet = Image.new("RGB", (COLUMNS * SHEET_WIDTH, max(1, sum(row.height for row in drawn))))
+    top = 0
+    for row in drawn:
+        sheet.paste(row, (0, top))
+        top += row.height
+    return sheet
+
+
+def write_clip(clip: Clip, classes: tuple[str, ...], file: Path, *, rate: float, progress: Progress = silent) -> None:
+    """The clip with its tracks as ``.mp4``, ``.avi`` or ``.gif``; one frame is in memory at a time (of a GIF, all).
+
+    Raises :class:`UserError` for another ending, a GIF of more than ``MOST_GIF_FRAMES`` frames, and where OpenCV can
+    write no such video.
+    """
+    if file.suffix not in ENDINGS:
+        raise UserError(f"cannot write {file.suffix or 'a file without an ending'}", where=str(file), hint="use .mp4")
+    if file.suffix == ".gif" and len(clip) > MOST_GIF_FRAMES:
+        raise UserError(f"{len(clip)} frames are too many for a GIF", where=str(file), hint="use --format mp4")
+    torn = file.with_name(f"{file.stem}.part{file.suffix}")
+    try:
+        with telling_a_full_disk(file.parent):
+            frames = _counted(drawn_frames(clip, classes), len(clip), progress)
+            (_write_gif if file.suffix == ".gif" else _write_video)(frames, torn, rate)
+            torn.replace(file)
+    finally:
+        torn.unlink(missing_ok=True)
+
+
+def _write_gif(frames: Iterator[UInt8Array], file: Path, rate: float) -> None:
+    pictures = (Image.fromarray(frame).quantize() for frame in frames)
+    first = next(pictures)
+    first.save(file, save_all=True, append_images=pictures, duration=round(1000 / rate), loop=0)
+
+
+def _write_video(frames: Iterator[UInt8Array], file: Path, rate: float) -> None:
+    import cv2
+
+    first = next(frames)
+    height, width = (side - side % 2 for side in first.shape[:2])  # codecs want even sides
+    codec = cv2.VideoWriter.fourcc(*("mp4v" if file.suffix == ".mp4" else "MJPG"))
+    video = cv2.VideoWriter(str(file), codec, rate, (width, height))
+    if not video.isOpened():
+        raise UserError(f"this OpenCV writes no {file.suffix}", where=str(file), hint="use --format gif")
+    try:
+        for frame in chain((first,), frames):
+            video.write(np.ascontiguousarray(frame[:height, :width, ::-1]))
+    finally:
+        video.release()
+
+
+def _counted(frames: Iterator[UInt8Array], total: int, progress: Progress) -> Iterator[UInt8Array]:
+    for number, frame in enumerate(frames, start=1):
+        progress(number, total, "drawing")
+        yield frame
+
+
+def _way(tracks: Tracks, one: int, number: int) -> Float32Array:
+    """(k, 2): where the object's middle was in the last frames, this one included."""
+    recent = slice(tracks.rows(max(0, number - TRAIL)).start, tracks.rows(number).stop)
+    boxes = tracks.boxes[recent][tracks.ids[recent] == one]
+    return np.asarray((boxes[:, :2] + boxes[:, 2:]) / 2, np.float32)
+
+
+def _row(clip: Clip, classes: tuple[str, ...]) -> Image.Image:
+    places = np.linspace(0, len(clip) - 1, COLUMNS).astype(int).tolist()
+    pictures = [Image.fromarray(drawn_frame(np.asarray(clip.frames[k]), clip.tracks, k, classes)) for k in places]
+    height = round(SHEET_WIDTH * pictures[0].height / pictures[0].width)
+    row = Image.new("RGB", (COLUMNS * SHEET_WIDTH, height))
+    for column, picture in enumerate(pictures):
+        row.paste(picture.resize((SHEET_WIDTH, height), Image.Resampling.BILINEAR), (column * SHEET_WIDTH, 0))
+    return row

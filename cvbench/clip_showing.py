@@ -1,0 +1,40 @@
+"""Which clips there are to look at: of a data set, or of a run with what its generators made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cvbench.clips import Clips
+from cvbench.datasets import load_dataset
+from cvbench.errors import UserError
+from cvbench.plan import open_entry
+from cvbench.run_folder import RunFolder
+from cvbench.samples import AnnotationKind, Dataset
+from cvbench.showing import file_name, largest_sets, seed_of
+from cvbench.store import Store
+from cvbench.suite_reading import parse_suite
+from cvbench.yaml_source import Source
+
+
+def clips_of_run(run: RunFolder, store: Store, seed: int | None) -> Iterator[tuple[str, Clips]]:
+    """A name for files and clips: each data set's real ones, then every synthetic set of one seed in the cache.
+
+    Raises :class:`UserError` for a seed that the run has not, and a run without clips.
+    """
+    suite = parse_suite(Source(str(run.path / "run.json"), dict(run.suite)))
+    chosen = seed_of(suite, seed)
+    for entry in suite.datasets:
+        splits = open_entry(entry, AnnotationKind.TRACKS)[1].splits
+        for split, data in (("train", splits.train), ("test", splits.test)):
+            yield file_name(entry.label, split), clips_alone(data, str(run.path))
+    for name, record in largest_sets(run, chosen).items():
+        made = store.find("synthetic", record.resolved["synthetic"])
+        if made is not None:
+            yield name, clips_alone(load_dataset(made.folder), str(run.path))
+
+
+def clips_alone(data: Dataset, where: str) -> Clips:
+    """The data, if it is clips. Raises :class:`UserError` for any other."""
+    if not isinstance(data, Clips):
+        raise UserError(f"is annotated with {data.spec.kind.value}, it has no clips", where=where)
+    return data

@@ -1,0 +1,108 @@
+"""Ground truth of single-object tracking: a text with one box per frame, as OTB, GOT-10k and VOT write it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from cvbench.clips import Tracks
+from cvbench.errors import DataError
+from cvbench.readers.findings import Findings
+from cvbench.samples import FloatArray
+
+TARGET = 1  # the id of the one object
+VOT_CODES = (0, 1, 2)  # VOT writes a single number where there is no region: unknown, start, failure
+LEAST_POINTS = 3  # of a polygon
+
+
+def read_boxes(file: Path, findings: Findings) -> FloatArray:
+    """float64 (frames, 4): x1, y1, x2, y2 of each line; NaN where the object is absent.
+
+    A line is x, y, width, height, or the points of a polygon (6 numbers or more), for which its axis-aligned box
+    stands; separated by commas, semicolons, tabs or spaces. Absent are NaN lines, boxes without area and VOT's codes.
+    Raises :class:`DataError` for a file without lines and for a line that is none of these.
+    """
+    lines = read_lines(file)
+    boxes = np.full((len(lines), 4), np.nan)
+    flat, triangles = 0, 0
+    for number, line in enumerate(lines):
+        values = line_numbers(line, file, number + 1)
+        if not np.isfinite(values).all() or (len(values) == 1 and values[0] in VOT_CODES):
+            continue
+        box = _box(values, file, number + 1)
+        triangles += len(values) == 2 * LEAST_POINTS
+        if box[2] > box[0] and box[3] > box[1]:
+            boxes[number] = box
+        else:
+            flat += any(values)
+    if flat:
+        findings.note(file, f"{flat:,} boxes have no area: the object is taken as absent there")
+    if triangles:
+        findings.note(file, f"{triangles:,} polygons have 3 points: the box around them stands")
+    return boxes
+
+
+def single_track(boxes: FloatArray, frames: int, file: Path, visibility: FloatArray | None = None) -> Tracks:
+    """The track of the one object from :func:`read_boxes`; ``visibility`` is 0..1 (frames,).
+
+    Raises :class:`DataError` when lines and frames differ in number, or the object is absent from the first frame.
+    """
+    if len(boxes) != frames:
+        hint = "every frame has a line, NaN where the object is absent"
+        raise DataError(f"{len(boxes)} lines for {frames} frames", where=str(file), hint=hint)
+    there = ~np.isnan(boxes[:, 0])
+    if not there[0]:
+        raise DataError(
+            "the object is absent from the first frame, in which trackers are shown it",
+            where=str(file),
+            hint="begin the sequence where it is seen",
+        )
+    places = np.flatnonzero(there)
+    seen = visibility[places] if visibility is not None else None
+    return Tracks.of(places, np.full(len(places), TARGET), boxes[places], visibility=seen)
+
+
+def read_flags(file: Path, frames: int) -> FloatArray:
+    """float64 (frames,): the number on each line. Raises :class:`DataError` for another number of lines."""
+    values = [line_numbers(line, file, number) for number, line in enumerate(read_lines(file), start=1)]
+    if len(values) != frames or any(len(own) != 1 for own in values):
+        raise DataError(f"{len(values)} lines for {frames} frames; a line has one number", where=str(file))
+    return np.concatenate(values)
+
+
+def read_lines(file: Path) -> list[str]:
+    """The lines of a text, without empty ones at its end. Raises :class:`DataError` when there is none."""
+    try:
+        lines = file.read_text(encoding="utf-8-sig").rstrip().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot be read as text ({type(error).__name__})", where=str(file)) from None
+    if not lines:
+        raise DataError("is empty", where=str(file), hint="a ground truth has a line per frame")
+    return lines
+
+
+def line_numbers(line: str, file: Path, number: int) -> FloatArray:
+    """float64 (k,), k ≥ 1: the line's numbers. Raises :class:`DataError` for anything else, VOT's masks too."""
+    parts: Sequence[str] = [part for part in re.split(r"[,;\s]+", line.strip()) if part]
+    try:
+        values = np.array([float(part) for part in parts])
+    except ValueError:
+        mask = " is a mask: boxes and polygons are read" if line.startswith("m") else " are not numbers"
+        raise DataError(f"{line.strip()[:40]!r}{mask}", where=f"{file}:{number}") from None
+    if not len(values):
+        raise DataError("is empty", where=f"{file}:{number}", hint="write NaN where the object is absent")
+    return values
+
+
+def _box(values: FloatArray, file: Path, number: int) -> FloatArray:
+    if len(values) == 4:
+        x, y, width, height = values
+        return np.array([x, y, x + width, y + height])
+    if len(values) % 2 or len(values) < 2 * LEAST_POINTS:
+        what = f"{len(values)} numbers: a box has 4, a polygon 2 for each of its 3 or more points"
+        raise DataError(what, where=f"{file}:{number}")
+    points = values.reshape(-1, 2)
+    return np.concatenate([points.min(axis=0), points.max(axis=0)])

@@ -1,0 +1,324 @@
+"""What readers of video share: a format lists its sequences, this splits, scales, opens and checks them.
+
+Opening looks at the first frame of each sequence alone; frames are decoded when they are asked for, one at a time.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from annotated_types import Ge, Gt, Lt
+
+from cvbench.clips import Clip, Clips, Frames, Tracks
+from cvbench.contracts import Finding, Reader, Splits
+from cvbench.errors import DataError, near_names
+from cvbench.readers.findings import Findings, summed_up
+from cvbench.readers.items import Item, named
+from cvbench.readers.letterbox import Letterbox
+from cvbench.regimes import split_real
+from cvbench.samples import AnnotationKind, BoolArray, DatasetSpec, UInt8Array
+from cvbench.seeds import derive_seed
+
+SPLITS = ("train", "val", "test")
+PICTURES = {".jpg", ".jpeg", ".png", ".bmp"}
+
+
+@dataclass(frozen=True)
+class VideoOptions:
+    """``train`` and ``test``: the sequences of each, by name; with one of them alone the other gets the rest.
+
+    Without names the folders train, val and test count; where there are none, ``test_fraction`` and ``split_seed``
+    split the sequences. ``halves``: every sequence's first half of frames trains, its second half tests.
+    ``size``: height and width that frames are brought to, their aspect kept, the rest padded; else each sequence
+    keeps its own. ``channels``: 3 (RGB) or 1 (grey).
+    """
+
+    train: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()
+    halves: bool = False
+    test_fraction: Annotated[float, Gt(0), Lt(1)] = 0.3
+    split_seed: int = 0
+    size: tuple[Annotated[int, Ge(1)], Annotated[int, Ge(1)]] | None = None
+    channels: Literal[1, 3] = 3
+
+
+@dataclass(frozen=True)
+class Footage:
+    """One sequence as its files have it: frames, and tracks in the frames' own pixels.
+
+    ``split`` is "" when its folder says none; ``source`` is the file of its ground truth, or its folder.
+    """
+
+    name: str
+    frames: Frames
+    tracks: Tracks
+    source: Path
+    classes: tuple[str, ...] = ("object",)
+    split: str = ""
+
+
+class VideoReader(Reader):
+    """A reader of one format of video with tracks; a subclass says what a sequence is and reads it."""
+
+    Options = VideoOptions
+
+    @classmethod
+    @abstractmethod
+    def is_sequence(cls, folder: Path) -> bool:
+        """Whether this folder holds a sequence of the format (whole or broken), not folders of them."""
+
+    @abstractmethod
+    def footage(self, folder: Path, findings: Findings) -> Iterator[Footage]:
+        """The folder's sequences that have a ground truth. What is wrong goes to the findings, or is raised."""
+
+    @classmethod
+    def recognises(cls, root: Path) -> bool:
+        return bool(cls.folders(root))
+
+    @classmethod
+    def folders(cls, root: Path) -> list[tuple[str, Path]]:
+        """Split and folder of every sequence: the root itself, its children, or those of train, val and test."""
+        if cls.is_sequence(root):
+            return [("", root)]
+        inside = [child for child in sorted(root.iterdir()) if child.is_dir()]
+        found = [(child.name if child.name in SPLITS else "", child) for child in inside if cls.is_sequence(child)]
+        for split in (child for child in inside if child.name in SPLITS and not cls.is_sequence(child)):
+            found += [(split.name, child) for child in sorted(split.iterdir()) if cls.is_sequence(child)]
+        return found
+
+    def open(self, root: Path | None) -> Splits:
+        place = _place(root, type(self).__name__.lower())
+        every = self._listed(place, Findings(strict=True))
+        parts = divided(every, self.options, place)
+        classes = every[0].classes
+        opened = {split: [self._clip(one) for one in part] for split, part in parts.items()}
+        shapes = {clip.frames[0].shape for clips in opened.values() for clip in clips}
+        height, width = next(iter(shapes))[:2] if len(shapes) == 1 else (0, 0)
+        spec = DatasetSpec(place.name, AnnotationKind.TRACKS, classes, height, width, self.options.channels)
+        data = {split: Clips(spec, tuple(clips)) for split, clips in opened.items()}
+        return Splits(data["train"], data["test"], data.get("val"))
+
+    def check(self, root: Path) -> Iterator[Finding]:
+        yield from self.inspect(root)[0]
+
+    def inspect(self, root: Path | None) -> tuple[list[Finding], list[Item]]:
+        """Everything that is wrong or handled, sequence by sequence, every frame decoded once; never raises."""
+        findings = Findings(strict=False)
+        items: list[Item] = []
+        try:
+            place = _place(root, type(self).__name__.lower())
+            every = self._listed(place, findings)
+            for split, one in self._split_or_not(every, place, findings):
+                try:
+                    _look_at_every_frame(one)
+                    clip = self._clip(one, findings)
+                    counts = np.bincount(clip.tracks.labels, minlength=len(one.classes)).tolist()
+                    holds = dict(zip(one.classes, counts, strict=True))
+                    items.append(Item(split, "", clip.name, clip.digest, holds))
+                except DataError as error:
+                    findings.blame(error)
+        except DataError as error:
+            findings.blame(error)
+        return list(summed_up(findings.found, str(root))), items
+
+    def _split_or_not(self, every: list[Footage], root: Path, findings: Findings) -> list[tuple[str, Footage]]:
+        """Every sequence with its split, or with none where they cannot be split: they are looked at all the same."""
+        try:
+            return [(split, one) for split, part in divided(every, self.options, root).items() for one in part]
+        except DataError as error:
+            findings.blame(error)
+            return [("", one) for one in every]
+
+    def _listed(self, root: Path, findings: Findings) -> list[Footage]:
+        """All sequences with a ground truth. Raises :class:`DataError` when there is none."""
+        every: list[Footage] = []
+        for split, folder in self.folders(root):
+            try:
+                every += [replace(one, split=split) for one in self.footage(folder, findings)]
+            except DataError as error:
+                findings.blame(error)
+        if not every:
+            raise DataError("no sequence with frames and a ground truth can be read", where=str(root))
+        if repeated := sorted({one.name for one in every if sum(one.name == other.name for other in every) > 1}):
+            raise DataError(f"two sequences are called {repeated[0]!r}", where=str(root), hint="rename one")
+        for one in every:
+            if one.classes != every[0].classes:
+                what = f"its classes are {one.classes}, those of {every[0].name} are {every[0].classes}"
+                raise DataError(what, where=str(one.source), hint="bring them to one list")
+        return every
+
+    def _clip(self, one: Footage, findings: Findings | None = None) -> Clip:
+        """The sequence at the size asked for, without boxes that lie wholly outside the picture."""
+        size: tuple[int, int] | None = self.options.size
+        height, width = one.frames[0].shape[:2]
+        x1, y1, x2, y2 = one.tracks.boxes.T
+        inside = (x1 < width) & (y1 < height) & (x2 > 0) & (y2 > 0)
+        if findings is not None and not inside.all():
+            findings.note(one.source, f"{(~inside).sum():,} boxes lie outside the picture: absent there")
+        frames, tracks = one.frames, where(one.tracks, inside)
+        if size is not None:
+            fit = Letterbox(height, width, size)
+            frames = Letterboxed(frames, fit)
+            tracks = replace(tracks, boxes=fit.boxes(tracks.boxes.astype(np.float64)).astype(np.float32))
+        return Clip(one.name, frames, tracks)
+
+
+@dataclass(frozen=True)
+class Letterboxed:
+    """The same frames, scaled and padded."""
+
+    frames: Frames
+    fit: Letterbox
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def __getitem__(self, place: int) -> UInt8Array:
+        return self.fit.picture(self.frames[place])
+
+    def __iter__(self) -> Iterator[UInt8Array]:
+        return (self.fit.picture(frame) for frame in self.frames)
+
+
+@dataclass(frozen=True)
+class Part:
+    """The frames from ``start`` up to ``stop``."""
+
+    frames: Frames
+    start: int
+    stop: int
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def __getitem__(self, place: int) -> UInt8Array:
+        if not -len(self) <= place < len(self):
+            raise IndexError(place)
+        return self.frames[self.start + place % len(self)]
+
+    def __iter__(self) -> Iterator[UInt8Array]:
+        return (self[place] for place in range(len(self)))
+
+
+def where(tracks: Tracks, kept: BoolArray) -> Tracks:
+    """The rows for which ``kept`` (M,) is true."""
+    return Tracks(**{part.name: getattr(tracks, part.name)[kept] for part in fields(Tracks)})
+
+
+# ---------------------------------------------------------------------------------------- splits
+
+
+def divided(every: Sequence[Footage], options: VideoOptions, root: Path) -> dict[str, list[Footage]]:
+    """The sequences of train, test and, if there is one, val; train and test have at least one each.
+
+    Raises :class:`DataError` for a name that is no sequence's or in both, and where a split would be empty.
+    """
+    if options.halves:
+        halves = [(_part(one, 0, len(one.frames) // 2), _part(one, len(one.frames) // 2, None)) for one in every]
+        return {"train": [first for first, _ in halves], "test": [second for _, second in halves]}
+    if options.train or options.test:
+        return _by_name(every, options, root)
+    parts = {split: [one for one in every if one.split == split] for split in SPLITS}
+    if parts["train"] and (parts["val"] or parts["test"]):
+        if not parts["test"]:
+            return {"train": parts["train"], "test": parts["val"]}
+        return {split: part for split, part in parts.items() if part}
+    return _by_seed(every, options, root)
+
+
+def _by_name(every: Sequence[Footage], options: VideoOptions, root: Path) -> dict[str, list[Footage]]:
+    known = {one.name: one for one in every}
+    for name in (*options.train, *options.test):
+        if name not in known:
+            raise DataError(f"no sequence {name!r}", where=str(root), hint=near_names(name, known))
+    if both := [name for name in options.train if name in options.test]:
+        raise DataError(f"{both[0]!r} is in both train and test", where=str(root), hint="name it in one of them")
+    train = options.train or [name for name in known if name not in options.test]
+    test = options.test or [name for name in known if name not in options.train]
+    if not train or not test:
+        raise DataError(f"no sequence is left for {'test' if train else 'train'}", where=str(root))
+    return {"train": [known[name] for name in train], "test": [known[name] for name in test]}
+
+
+def _by_seed(every: Sequence[Footage], options: VideoOptions, root: Path) -> dict[str, list[Footage]]:
+    if len(every) < 2:
+        hint = "add sequences, or set the option halves: true"
+        raise DataError("one sequence cannot be split into train and test", where=str(root), hint=hint)
+    share = max(options.test_fraction, 1 / len(every))  # at least one of each
+    seed = derive_seed(options.split_seed, "video split")
+    test, train = split_real(np.zeros(len(every), np.int64), fraction=share, per_class=None, seed=seed)
+    if not len(train):
+        test, train = test[:-1], test[-1:]
+    return {"train": [every[place] for place in train], "test": [every[place] for place in test]}
+
+
+def _part(one: Footage, start: int, stop: int | None) -> Footage:
+    """The sequence's frames from ``start`` to ``stop``, renumbered. Raises :class:`DataError` for fewer than two."""
+    end = len(one.frames) if stop is None else stop
+    if end - start < 1:
+        raise DataError(f"has {len(one.frames)} frames: no halves", where=str(one.source))
+    tracks = where(one.tracks, (one.tracks.frames >= start) & (one.tracks.frames < end))
+    tracks = replace(tracks, frames=tracks.frames - start)
+    return replace(one, name=f"{one.name}[{start}:{end}]", frames=Part(one.frames, start, end), tracks=tracks)
+
+
+# ----------------------------------------------------------------------------------------- frames
+
+
+def picture_files(folder: Path) -> tuple[Path, ...]:
+    """The pictures of a folder in the order of their numbers.
+
+    Raises :class:`DataError` for a folder without any, names without a number, and numbers that are missing or twice.
+    """
+    files = [file for file in folder.iterdir() if file.suffix.lower() in PICTURES] if folder.is_dir() else []
+    if not files:
+        raise DataError("no frames: no numbered pictures are there", where=str(folder))
+    unnumbered = sorted(file.name for file in files if not re.search(r"\d+$", file.stem))
+    if unnumbered:
+        raise DataError(f"frames are numbered, these are not: {named(unnumbered)}", where=str(folder))
+    files.sort(key=frame_number)
+    for before, after in pairwise(files):
+        step = frame_number(after) - frame_number(before)
+        if step == 0:
+            raise DataError(f"{before.name} and {after.name} are the same frame", where=str(folder))
+        if step > 1:
+            missing = frame_number(before) + 1
+            raise DataError(
+                f"frame {missing} is missing: {before.name} is followed by {after.name}",
+                where=str(folder),
+                hint="put it there, or number the frames without a gap",
+            )
+    return tuple(files)
+
+
+def frame_number(file: Path) -> int:
+    """The number that a frame's file name ends with."""
+    found = re.search(r"\d+$", file.stem)
+    assert found is not None
+    return int(found.group())
+
+
+def _look_at_every_frame(one: Footage) -> None:
+    """Raises :class:`DataError` for a frame that cannot be read or is of another size."""
+    shape = None
+    for number, frame in enumerate(one.frames):
+        shape = shape or frame.shape
+        if frame.shape != shape:
+            (high, wide), (height, width) = frame.shape[:2], shape[:2]
+            what = f"frame {number} is {high}×{wide}, the first is {height}×{width}"
+            raise DataError(what, where=str(one.source), hint="cut the sequence there")
+
+
+def _place(root: Path | None, reader: str) -> Path:
+    if root is None:
+        raise DataError("needs a folder", where=reader, hint="set root:")
+    if not root.is_dir():
+        raise DataError("there is no such folder", where=str(root), hint="set root:")
+    return root

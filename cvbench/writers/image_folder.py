@@ -1,0 +1,21 @@
+"""An image folder: ``<class>/000001.png``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cvbench.contracts import Progress
+from cvbench.errors import UserError
+from cvbench.samples import LabelledImages
+from cvbench.sheets import as_image
+
+
+def write_image_folder(data: LabelledImages, folder: Path, progress: Progress) -> None:
+    """Into an existing folder. Raises :class:`UserError` when a class name cannot be a folder's."""
+    for name in data.spec.classes:
+        if not name or name in (".", "..") or Path(name).name != name:
+            raise UserError(f"class {name!r} cannot be a folder's name", where=data.spec.name)
+        (folder / name).mkdir(parents=True)
+    for number, (picture, label) in enumerate(zip(data.images, data.labels, strict=True)):
+        as_image(picture).save(folder / data.spec.classes[label] / f"{number:06d}.png")
+        progress(number + 1, len(data), "writing")

@@ -1,0 +1,163 @@
+"""One object into one picture: a cutout turned, sized and coloured anew, and its edge blended in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+
+import cv2
+import numpy as np
+
+from cvbench.samples import BoolArray, FloatArray, UInt8Array
+from cvbench_generators.scenes import Blend
+
+SURROUNDINGS = 7  # pixels of its real surroundings that a cutout brings along, for soft edges
+SOFTNESS = 1.0  # standard deviation of the Gaussian edge in pixels
+BOX = (3, 3)  # pixels: the box filter's window
+RIM = np.ones((13, 13), np.uint8)  # Poisson blending takes 6 pixels more than the object: OpenCV's drops the outer 3
+LEAST_CLONED = 4  # pixels: what is narrower is pasted without Poisson blending
+FRAME = 2  # pixels around what is Poisson blended
+
+
+@dataclass(frozen=True)
+class Cutout:
+    """An object with some of its surroundings: ``layers`` uint8 (h, w, C + 1), the last one its mask, 0 or 255.
+
+    ``mean`` (C,): of its own pixels.
+    """
+
+    layers: UInt8Array
+    mean: FloatArray
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Height and width of the object alone."""
+        return self.layers.shape[0] - 2 * SURROUNDINGS, self.layers.shape[1] - 2 * SURROUNDINGS
+
+
+@dataclass(frozen=True)
+class Patch:
+    """What is put into a picture with its upper left pixel at ``x``, ``y``, any part of it outside.
+
+    ``pixels`` uint8 (h, w, C), ``mask`` bool (h, w); ``whole``: how many pixels the object has, those cut off at the
+    edge of the picture's content included; ``label`` is None for a distractor.
+    """
+
+    label: int | None
+    x: int
+    y: int
+    pixels: UInt8Array
+    mask: BoolArray
+    whole: int
+
+    def inside(self, height: int, width: int) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+        """The part of a picture of this size that it lies on, and its own part there."""
+        high, wide = self.mask.shape
+        top, left = max(0, self.y), max(0, self.x)
+        low, right = max(top, min(height, self.y + high)), max(left, min(width, self.x + wide))
+        whole = slice(top, low), slice(left, right)
+        return whole, (slice(top - self.y, low - self.y), slice(left - self.x, right - self.x))
+
+
+def cutout_of(image: UInt8Array, corner: tuple[int, int], mask: BoolArray) -> Cutout:
+    """The object with this mask (h, w), its upper left pixel at ``corner`` (x, y) of the picture (H, W, C)."""
+    (x, y), (high, wide), around = corner, mask.shape, SURROUNDINGS
+    rows = np.clip(np.arange(y - around, y + high + around), 0, image.shape[0] - 1)
+    columns = np.clip(np.arange(x - around, x + wide + around), 0, image.shape[1] - 1)
+    alpha = np.pad(mask.astype(np.uint8) * np.uint8(255), around)
+    pixels = image[rows[:, None], columns]
+    return Cutout(np.dstack([pixels, alpha]), pixels[alpha > 0].mean(axis=0))
+
+
+def transformed(cutout: Cutout, factor: float, degrees: float, flipped: bool) -> UInt8Array:
+    """Layers (h', w', C + 1) of the cutout sized by the factor, turned about its centre and mirrored."""
+    high, wide = cutout.layers.shape[:2]
+    turn = cv2.getRotationMatrix2D(((wide - 1) / 2, (high - 1) / 2), degrees, factor)
+    cosine, sine = abs(turn[0, 0]), abs(turn[0, 1])
+    new_wide, new_high = ceil(wide * cosine + high * sine), ceil(wide * sine + high * cosine)
+    turn[:, 2] += (new_wide - wide) / 2, (new_high - high) / 2
+    if flipped:
+        turn[0] = -turn[0]
+        turn[0, 2] += new_wide - 1
+    sized = cv2.warpAffine(cutout.layers, turn, (new_wide, new_high), borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(sized, np.uint8)
+
+
+def colour_table(rng: np.random.Generator, strength: float, mean: FloatArray) -> UInt8Array:
+    """(256, C): a curve per channel. Contrast about the mean (C,) and brightness change by up to ``strength``.
+
+    The channels' own gains, which change the hue, differ by a quarter of it.
+    """
+    contrast, brightness = 1 + strength * rng.uniform(-1, 1, 2)
+    gains = 1 + strength / 4 * rng.uniform(-1, 1, len(mean)) * (len(mean) > 1)
+    curve = (np.arange(256)[:, None] - mean) * contrast + mean
+    table: UInt8Array = np.clip(np.rint(curve * brightness * gains), 0, 255).astype(np.uint8)
+    return table
+
+
+def recoloured(pixels: UInt8Array, table: UInt8Array) -> UInt8Array:
+    """The pixels (h, w, C) looked up in the table (256, C)."""
+    looked_up = cv2.LUT(np.ascontiguousarray(pixels), table.reshape(1, 256, -1))
+    return np.asarray(looked_up, np.uint8).reshape(pixels.shape)
+
+
+# ----------------------------------------------------------------------------------------- blending
+
+
+def paste(image: UInt8Array, patch: Patch, blend: Blend) -> None:
+    """Put the patch into the picture (H, W, C), in place. The annotation is the same whatever the blending."""
+    whole, part = patch.inside(*image.shape[:2])
+    under, over, mask = image[whole], patch.pixels[part], patch.mask[part]
+    if blend in ("gaussian", "box"):
+        _mix(under, over, _soft(patch.mask, blend)[part])
+    elif blend == "poisson" and _can_be_cloned(mask):
+        _clone(under, over, _grown(patch.mask)[part])
+    else:
+        cv2.copyTo(np.ascontiguousarray(over), mask.view(np.uint8), under)
+
+
+def _soft(mask: BoolArray, blend: Blend) -> UInt8Array:
+    """uint8 (h, w): how much of the patch is seen at each pixel, of 255."""
+    hard = mask.view(np.uint8) * np.uint8(255)
+    if blend == "gaussian":
+        return np.asarray(cv2.GaussianBlur(hard, (0, 0), SOFTNESS, borderType=cv2.BORDER_REPLICATE), np.uint8)
+    return np.asarray(cv2.blur(hard, BOX, borderType=cv2.BORDER_REPLICATE), np.uint8)
+
+
+def _mix(under: UInt8Array, over: UInt8Array, seen: UInt8Array) -> None:
+    weight = seen[..., None].astype(np.int32)
+    under[:] = (over * weight + under * (255 - weight) + 127) // 255
+
+
+def _can_be_cloned(mask: BoolArray) -> bool:
+    """Whether what is seen is large enough: OpenCV fails on boxes of two pixels."""
+    return min(cv2.boundingRect(mask.view(np.uint8))[2:]) >= LEAST_CLONED
+
+
+def _grown(mask: BoolArray) -> UInt8Array:
+    """uint8 (h, w), 0 or 255: the mask and its surroundings.
+
+    What Poisson blending keeps are differences. Those that make an object are across its edge: alone, it would
+    dissolve into the background.
+    """
+    return np.asarray(cv2.dilate(mask.view(np.uint8) * np.uint8(255), RIM), np.uint8)
+
+
+def _clone(under: UInt8Array, over: UInt8Array, mask: UInt8Array) -> None:
+    """Poisson blending (Perez, Gangnet and Blake, SIGGRAPH 2003; OpenCV's).
+
+    OpenCV refuses a mask at the border of either picture and puts the middle of the mask's box at the point given:
+    both get a frame, and the point is that very middle.
+    """
+    framed = np.pad(mask, FRAME)
+    x, y, wide, high = cv2.boundingRect(framed)
+    middle = (x + wide // 2, y + high // 2)
+    cloned = cv2.seamlessClone(_framed(over), _framed(under), framed, middle, cv2.NORMAL_CLONE)
+    seen = mask > 0
+    under[seen] = cloned[FRAME:-FRAME, FRAME:-FRAME, : under.shape[2]][seen]
+
+
+def _framed(pixels: UInt8Array) -> UInt8Array:
+    """uint8 (h + 2 FRAME, w + 2 FRAME, 3), the edge repeated."""
+    framed = np.pad(pixels, ((FRAME, FRAME), (FRAME, FRAME), (0, 0)), mode="edge")
+    return np.repeat(framed, 3, axis=2) if pixels.shape[2] == 1 else framed

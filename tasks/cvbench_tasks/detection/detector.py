@@ -1,0 +1,127 @@
+"""A detector in a cell, of boxes or of masks: the shared loop around any :class:`Network`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from cvbench.contracts import Augmentation, Budget, Model, Progress, Workplace
+from cvbench.samples import Dataset
+from cvbench.scenes import InstanceImages
+from cvbench.seeds import derive_seed
+from cvbench.training import (
+    BatchOrder,
+    Descent,
+    Ema,
+    OptimizerSettings,
+    Stateful,
+    autocast,
+    data_parallel,
+    run_steps,
+)
+from cvbench_tasks.classification.classifier import Best
+from cvbench_tasks.detection.augmentation import augmented, flipping, strong
+from cvbench_tasks.detection.batches import Batches, boxed
+from cvbench_tasks.detection.coco_ap import score
+from cvbench_tasks.detection.detections import Detections
+from cvbench_tasks.detection.models import DetectorOptions
+from cvbench_tasks.detection.network import Network
+
+PREDICT_BATCH = 16
+LOOKS_AT_VAL = 5  # times per stage that the val split, if there is one, is scored to choose weights
+
+
+class Detector(Model):
+    """A network trained on its own losses, flipped pictures and, if asked, strongly augmented ones."""
+
+    def __init__(self, network: Network, options: DetectorOptions, *, device: str) -> None:
+        self.options, self.device = options, device
+        self.net = network.to(device).to(memory_format=torch.channels_last)
+
+    def train(
+        self,
+        train: Dataset,
+        val: Dataset | None,
+        *,
+        budget: Budget,
+        augmentation: Augmentation,
+        seed: int,
+        progress: Progress,
+        workplace: Workplace,
+    ) -> None:
+        net, options, device = self.net, self.options, self.device
+        batches = Batches(train, device)
+        augment = strong(options.flips) if augmentation is Augmentation.STRONG else flipping(options.flips)
+        settings = OptimizerSettings(
+            options.optimizer,
+            options.learning_rate,
+            options.weight_decay,
+            (0.9, 0.999),
+            warmup=min(options.warmup, budget.steps // 4),
+            floor=0.01,
+            clip_norm=options.clip_norm,
+        )
+        descent = Descent(net.parameters(), settings, steps=budget.steps, device=device, precision=budget.precision)
+        order = BatchOrder(len(train), budget.batch_size, derive_seed(seed, "order"))
+        ema = Ema(net, options.ema) if options.ema else None
+        best = Best(net) if val is not None else None
+        look_every = max(1, budget.steps // LOOKS_AT_VAL)
+        shared = data_parallel(net)
+
+        def step(number: int) -> dict[str, Tensor]:
+            net.train()
+            net.at(number / budget.steps)
+            pictures, targets = augmented(augment, *batches(order(number)))
+            with autocast(device, budget.precision):
+                losses = shared(pictures, targets)
+            total = torch.stack([loss.float() for loss in losses.values()]).sum()
+            descent.step(total, number)
+            if ema is not None:
+                ema.update(net, number)
+            if best is not None and val is not None and ((number + 1) % look_every == 0 or number + 1 == budget.steps):
+                chosen = ema.module if ema is not None else net
+                best.consider(chosen, self._average_precision(chosen, val))
+            return {"loss": total}
+
+        parts: dict[str, Stateful | None] = {"net": net, "descent": descent, "ema": ema, "best": best}
+        run_steps(
+            step,
+            steps=budget.steps,
+            seed=seed,
+            state={name: part for name, part in parts.items() if part is not None},
+            progress=progress,
+            folder=workplace.folder,
+        )
+        chosen = best.net if best is not None else ema.module if ema is not None else net
+        net.load_state_dict(chosen.state_dict())
+
+    def predict(self, data: Dataset) -> Iterator[Detections]:
+        """One :class:`Detections` per picture."""
+        yield from self._found(self.net, data)
+
+    def _found(self, net: Network, data: Dataset) -> Iterator[Detections]:
+        batches = Batches(data, self.device)
+        net.eval()
+        for places in torch.split(torch.arange(len(data)), PREDICT_BATCH):
+            with torch.no_grad():
+                yield from net.detect(batches.pictures(places))
+
+    def _average_precision(self, net: nn.Module, data: Dataset) -> float:
+        truth = boxed(data)
+        if truth.crowd.all():  # nothing to find in so small a val split: the last weights count
+            return 0.0
+        return score(self._found(cast(Network, net), data), truth, masks=isinstance(data, InstanceImages)).values[
+            "mAP50-95"
+        ]
+
+    def save(self, folder: Path) -> None:
+        weights = {name: tensor.contiguous().cpu() for name, tensor in self.net.state_dict().items()}
+        save_file(weights, folder / "network.safetensors")
+
+    def load(self, folder: Path) -> None:
+        self.net.load_state_dict(load_file(folder / "network.safetensors"))

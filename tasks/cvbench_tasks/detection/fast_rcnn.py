@@ -1,0 +1,92 @@
+"""``fast_rcnn``: one convolutional map per picture, a pooled square per proposal, two heads.
+
+Girshick, arXiv 1504.08083. What differs from the paper: a small network from scratch in the place of VGG-16, and
+proposals of stable regions where selective search is not at hand.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from torch import Tensor, nn
+from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
+from torchvision.models.detection.roi_heads import RoIHeads
+from torchvision.ops import RoIPool
+
+from cvbench.samples import DatasetSpec
+from cvbench_tasks.detection.detections import Detections
+from cvbench_tasks.detection.models import ProposalOptions
+from cvbench_tasks.detection.network import Network, Target
+from cvbench_tasks.detection.proposals import proposals
+
+STRIDE = 4  # pixels per place of the map
+GRID = 7  # places per side of a pooled square
+HIDDEN = 256
+
+
+class FastRcnn(Network):
+    """Proposals come from outside; their class and a better box from two heads on pooled features."""
+
+    def __init__(self, spec: DatasetSpec, options: ProposalOptions) -> None:
+        super().__init__()
+        self.method, width = options.proposals, options.width
+        self.size = (spec.height, spec.width)
+        self.features = convolutions(spec.channels, width)
+        self.heads = RoIHeads(
+            box_roi_pool=Pooled(),
+            box_head=TwoMLPHead(2 * width * GRID**2, HIDDEN),
+            box_predictor=FastRCNNPredictor(HIDDEN, len(spec.classes) + 1),
+            fg_iou_thresh=0.5,
+            bg_iou_thresh=0.5,
+            batch_size_per_image=32,
+            positive_fraction=0.25,
+            bbox_reg_weights=None,
+            score_thresh=0.01,
+            nms_thresh=0.5,
+            detections_per_img=100,
+        )
+
+    def forward(self, pictures: Tensor, targets: list[Target]) -> dict[str, Tensor]:
+        looked_at = proposals(pictures, self.method)
+        theirs = [target | {"labels": target["labels"] + 1} for target in targets]  # 0 is the background
+        _, losses = self.heads({"map": self.features(pictures)}, looked_at, [self.size] * len(pictures), theirs)
+        return dict(losses)
+
+    def detect(self, pictures: Tensor) -> list[Detections]:
+        looked_at = proposals(pictures, self.method)
+        found, _ = self.heads({"map": self.features(pictures)}, looked_at, [self.size] * len(pictures))
+        return [
+            Detections(
+                one["boxes"].float().cpu().numpy(),
+                one["scores"].float().cpu().numpy(),
+                one["labels"].cpu().numpy() - np.int64(1),
+            )
+            for one in found
+        ]
+
+
+class Pooled(nn.Module):
+    """RoI pooling: the largest value in each cell of a grid over each box."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pool = RoIPool(GRID, 1 / STRIDE)
+
+    def forward(self, features: dict[str, Tensor], boxes: list[Tensor], sizes: list[tuple[int, int]]) -> Tensor:
+        pooled: Tensor = self.pool(features["map"].float(), boxes)
+        return pooled
+
+
+def convolutions(channels: int, width: int) -> nn.Sequential:
+    """float (n, C, H, W) → (n, 2 width, H/4, W/4)."""
+
+    def layer(inputs: int, outputs: int, stride: int) -> list[nn.Module]:
+        convolution = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
+        return [convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
+
+    return nn.Sequential(
+        *layer(channels, width, 2),
+        *layer(width, width, 1),
+        *layer(width, 2 * width, 2),
+        *layer(2 * width, 2 * width, 1),
+        *layer(2 * width, 2 * width, 1),
+    )
