@@ -6,8 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-# What the built-in suites need is installed: YOLO's extra (AGPL-3.0, see the README's licences), and OpenCV's contrib
-# build for CSRT, KCF and selective search. That one shares its files with opencv-python, so it comes last.
+# What the built-in suites need is installed: YOLO's extra (AGPL-3.0, see the README's licences), the associators' extra,
+# and OpenCV's contrib build for CSRT, KCF and selective search. That one shares its files with opencv-python: it comes last.
 
 # Real public data, where it lies beside the checkout; without it the tests that need it are skipped, visibly.
 ifneq ($(wildcard ../shared/data/INDEX.md),)
@@ -34,7 +34,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: $(BIN)/python pyproject.toml constraints.txt
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[yolo]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[yolo,tracking]'
 	$(BIN)/pip install --quiet --constraint constraints.txt --force-reinstall --no-deps opencv-contrib-python
 	touch $@
 

@@ -154,7 +154,7 @@ def _row(
         control=any(cell.resolved.get("control", False) for cell in cells),
         expected=next((cell.resolved["expected"] for cell in cells if cell.resolved.get("expected")), ""),
         measured={metric.name: _measured(metric, cells, against, ledger, items) for metric in metrics},
-        cost=cost_of(cells),
+        cost=cost_of(cells, items),
         statuses=dict(Counter(cell.status for cell in cells)),
         reasons=tuple(sorted(reasons)),
         baseline=cells is baseline,

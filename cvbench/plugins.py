@@ -39,29 +39,30 @@ def installed(kind: Kind) -> dict[str, EntryPoint]:
 
     A built-in keeps its name, and so does the first of two strangers, whoever came onto the path first.
     """
-    named: dict[str, EntryPoint] = {}
-    for point in _by_precedence(kind):
-        named.setdefault(point.name, point)
-    return dict(sorted(named.items()))
+    return {name: found.point for name, found in _named(_by_precedence(kind)).items()}
 
 
-def eclipsed(kind: Kind) -> list[Listing]:
-    """What is installed and never used, since its name is taken."""
-    named = installed(kind)
-    return [
-        Listing(point.name, _from(point), None, f"the name is taken by {_from(named[point.name])}; give it another")
-        for point in _by_precedence(kind)
-        if point != named[point.name]
-    ]
+@dataclass(frozen=True)
+class _Found:
+    """An entry point, and the distribution that brought it."""
+
+    point: EntryPoint
+    origin: str
 
 
-def _by_precedence(kind: Kind) -> list[EntryPoint]:
+def _by_precedence(kind: Kind) -> list[_Found]:
     points = entry_points(group=f"cvbench.{kind}")
-    return sorted(points, key=lambda point: (_from(point) != "cvbench", point.name, _from(point), point.value))
+    names = {point.dist: point.dist.name for point in points if point.dist}  # asked once each: it parses a file
+    found = [_Found(point, names[point.dist] if point.dist else "?") for point in points]
+    return sorted(found, key=lambda one: (one.origin != "cvbench", one.point.name, one.origin, one.point.value))
 
 
-def _from(point: EntryPoint) -> str:
-    return point.dist.name if point.dist else "?"
+def _named(found: list[_Found]) -> dict[str, _Found]:
+    """By name, the first of each."""
+    named: dict[str, _Found] = {}
+    for one in found:
+        named.setdefault(one.point.name, one)
+    return dict(sorted(named.items()))
 
 
 def load_task(name: str, *, where: str = "") -> Task:
@@ -87,11 +88,20 @@ def load_plugin(kind: Kind, name: str, *, where: str = "") -> type[Any]:
 
 def listings(kind: Kind) -> list[Listing]:
     """Every installed plugin of this kind; the broken ones, and those whose name is taken, with their reason."""
-    rows = []
-    for name, point in installed(kind).items():
-        plugin, problem = _import(kind, point)
-        rows.append(Listing(name, _from(point), plugin, problem))
-    return rows + eclipsed(kind)
+    named = _named(_by_precedence(kind))
+    return [Listing(name, one.origin, *_import(kind, one.point)) for name, one in named.items()] + eclipsed(kind)
+
+
+def eclipsed(kind: Kind) -> list[Listing]:
+    """What is installed and never used, since its name is taken."""
+    found = _by_precedence(kind)
+    named = _named(found)
+    hint = "the name is taken by {}; give it another"
+    return [
+        Listing(one.point.name, one.origin, None, hint.format(named[one.point.name].origin))
+        for one in found
+        if one != named[one.point.name]
+    ]
 
 
 @cache

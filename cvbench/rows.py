@@ -24,12 +24,16 @@ class Measured:
 
 @dataclass(frozen=True)
 class Cost:
-    """Mean wall seconds per cell; ``samples_per_second`` and ``parameters`` are None without a generator."""
+    """Mean wall seconds per cell; ``samples_per_second`` and ``parameters`` are None without a generator.
+
+    ``tested_per_second``: test items per second of loading the model, predicting and scoring.
+    """
 
     fit: float | None
     samples_per_second: float | None
     train: float | None
     parameters: int | None = None
+    tested_per_second: float | None = None
 
 
 @dataclass(frozen=True)
@@ -103,8 +107,8 @@ class Table:
         return tuple(row for block in self.blocks.values() for row in block)
 
 
-def cost_of(cells: Sequence[CellRecord]) -> Cost:
-    """Means over the cells that know."""
+def cost_of(cells: Sequence[CellRecord], items: int) -> Cost:
+    """Means over the cells that know; ``items``: how many there are in the test split."""
 
     def mean(phase: str) -> float | None:
         found = [cell.seconds[phase] for cell in cells if phase in cell.seconds]
@@ -113,4 +117,5 @@ def cost_of(cells: Sequence[CellRecord]) -> Cost:
     sampling = [(cell.synthetic, cell.seconds["sample"]) for cell in cells if cell.seconds.get("sample")]
     rate = sum(count for count, _ in sampling) / sum(s for _, s in sampling) if sampling else None
     counts = [cell.parameters for cell in cells if cell.parameters is not None]
-    return Cost(mean("fit"), rate, mean("train"), max(counts, default=None))
+    testing = mean("evaluate")
+    return Cost(mean("fit"), rate, mean("train"), max(counts, default=None), items / testing if testing else None)

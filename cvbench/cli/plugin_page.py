@@ -116,7 +116,14 @@ def _budget(budget: Mapping[str, Any]) -> str:
     return f"{budget['steps']:,} steps of {budget['batch_size']:,}, precision {budget['precision']}"
 
 
-_TYPES = {"integer": "whole number", "number": "number", "string": "word", "boolean": "true or false", "null": "null"}
+_TYPES = {
+    "integer": "whole number",
+    "number": "number",
+    "string": "word",
+    "boolean": "true or false",
+    "null": "null",
+    "object": "mapping",
+}
 
 
 def _type(schema: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt, Lt
@@ -22,6 +22,7 @@ from cvbench.errors import DataError, near_names
 from cvbench.readers.findings import Findings, summed_up
 from cvbench.readers.items import Item, named
 from cvbench.readers.letterbox import Letterbox
+from cvbench.readers.places import find_place
 from cvbench.regimes import split_real
 from cvbench.samples import AnnotationKind, BoolArray, DatasetSpec, UInt8Array
 from cvbench.seeds import derive_seed
@@ -67,6 +68,7 @@ class Footage:
 class VideoReader(Reader):
     """A reader of one format of video with tracks; a subclass says what a sequence is and reads it."""
 
+    also_known_as: ClassVar[tuple[str, ...]] = ()  # of the folder in CVBENCH_DATA
     Options = VideoOptions
 
     @classmethod
@@ -94,7 +96,7 @@ class VideoReader(Reader):
         return found
 
     def open(self, root: Path | None) -> Splits:
-        place = _place(root, type(self).__name__.lower())
+        place = _place(root, type(self).__name__.lower(), self.also_known_as)
         every = self._listed(place, Findings(strict=True))
         parts = divided(every, self.options, place)
         classes = every[0].classes
@@ -113,7 +115,7 @@ class VideoReader(Reader):
         findings = Findings(strict=False)
         items: list[Item] = []
         try:
-            place = _place(root, type(self).__name__.lower())
+            place = _place(root, type(self).__name__.lower(), self.also_known_as)
             every = self._listed(place, findings)
             for split, one in self._split_or_not(every, place, findings):
                 try:
@@ -316,9 +318,10 @@ def _look_at_every_frame(one: Footage) -> None:
             raise DataError(what, where=str(one.source), hint="cut the sequence there")
 
 
-def _place(root: Path | None, reader: str) -> Path:
+def _place(root: Path | None, reader: str, also: Sequence[str]) -> Path:
+    """The root; without one, where a set of this name lies. Raises :class:`DataError` where there is none."""
     if root is None:
-        raise DataError("needs a folder", where=reader, hint="set root:")
+        return find_place(reader, None, download=False, can_download=False, also=also)
     if not root.is_dir():
         raise DataError("there is no such folder", where=str(root), hint="set root:")
     return root

@@ -19,6 +19,7 @@ class Vot(VideoReader):
 
     summary = "VOT: sequence/groundtruth.txt with 4 numbers or a polygon a line, frames in color/ or img/, one object"
     licence = "the data's own"
+    also_known_as = ("sot_vot",)
 
     @classmethod
     def is_sequence(cls, folder: Path) -> bool:

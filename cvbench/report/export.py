@@ -92,4 +92,5 @@ def _line(table: Table, row: Row, metric: str, measured: Measured, judged: Judge
         "samples_per_second": row.cost.samples_per_second,
         "generator_parameters": row.cost.parameters,
         "train_seconds": row.cost.train,
+        "tested_per_second": row.cost.tested_per_second,
     }

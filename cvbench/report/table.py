@@ -62,7 +62,7 @@ def _grid(table: Table, *, results: bool, cost: bool) -> RichTable:
             grid.add_column(f"{other.name}{words.unit(other)}", justify="right", no_wrap=True)
         grid.add_column("n", justify="right", no_wrap=True)
     if cost:
-        for name in ("train s",) if compete else ("fit s", "samples/s", "train s"):
+        for name in ("train s", "test/s") if compete else ("fit s", "samples/s", "train s"):
             grid.add_column(name, justify="right", no_wrap=True)
     for number, (real, rows) in enumerate(table.blocks.items()):
         if number:
@@ -90,6 +90,8 @@ def _cells(row: Row, table: Table, *, results: bool, cost: bool) -> list[Text]:
         cells += [words.seconds(row.cost.fit), words.rate(row.cost.samples_per_second)]
     if cost:
         cells += [words.seconds(row.cost.train)]
+    if cost and table.contest is not None:
+        cells += [words.rate(row.cost.tested_per_second)]
     style = "bold" if row.baseline else _style(row) if results else ""
     return [Text(cell, style=style) for cell in cells]
 

@@ -118,6 +118,7 @@ def footnotes(table: Table) -> list[str]:
         lines.append(controls)
     if table.contest is not None:
         lines.append(f"Δ: from {table.rows[0].label}, which the suite names first.")
+        lines.append("test/s: test items predicted and scored per second.")
     for row in table.rows:
         effect = row.measured[table.primary.name].effect
         if effect is not None and effect.n < row.n_ok:

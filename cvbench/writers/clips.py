@@ -12,7 +12,7 @@ import numpy as np
 from cvbench.clips import Clip, Clips
 from cvbench.contracts import Progress
 from cvbench.errors import UserError
-from cvbench.sheets import as_image
+from cvbench.writers.pictures import write_png
 
 RATE = 25  # frames per second: MOTChallenge asks for one, a clip has none
 
@@ -104,7 +104,7 @@ def _write_frames(
     folder.mkdir(exist_ok=True)
     total, shape = sum(len(one) for one in data.clips), (0, 0)
     for number, frame in enumerate(clip.frames):
-        as_image(np.asarray(frame)).save(folder / f"{number + first:0{digits}d}.png")
+        write_png(np.asarray(frame), folder / f"{number + first:0{digits}d}.png")
         shape = (frame.shape[0], frame.shape[1])
         progress(done + number + 1, total, "writing")
     return shape

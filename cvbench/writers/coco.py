@@ -20,10 +20,9 @@ def write_coco(data: BoxedImages, folder: Path, progress: Progress) -> None:
     for place, name in numbered(data, folder / "images", progress):
         images.append({"id": place + 1, "file_name": f"{name}.png", "height": spec.height, "width": spec.width})
         own = data.objects(place)
-        masks = data.masks(place) if isinstance(data, InstanceImages) else None
-        for order, number in enumerate(range(own.start, own.stop)):
+        for number in range(own.start, own.stop):
             x1, y1, x2, y2 = map(float, data.boxes[number])
-            mask = masks[order] if masks is not None else None
+            mask = data.cut_mask(number) if isinstance(data, InstanceImages) else None
             annotations.append(
                 {
                     "id": number + 1,
@@ -33,16 +32,29 @@ def write_coco(data: BoxedImages, folder: Path, progress: Progress) -> None:
                     "area": (x2 - x1) * (y2 - y1) if mask is None else int(np.count_nonzero(mask)),
                     "iscrowd": int(data.crowd[number]),
                 }
-                | ({} if mask is None else {"segmentation": _run_lengths(mask)})
+                | (
+                    {}
+                    if mask is None
+                    else {"segmentation": _run_lengths(mask, (int(x1), int(y1)), (spec.height, spec.width))}
+                )
             )
     categories = [{"id": label + 1, "name": name} for label, name in enumerate(spec.classes)]
     content = {"images": images, "annotations": annotations, "categories": categories}
     (folder / "annotations.json").write_text(json.dumps(content), encoding="utf-8")
 
 
-def _run_lengths(mask: BoolArray) -> dict[str, Any]:
+def _run_lengths(mask: BoolArray, corner: tuple[int, int], size: tuple[int, int]) -> dict[str, Any]:
+    """A mask (h, w), its upper left pixel at ``corner`` (x, y) of a picture of this size (H, W).
+
+    Counted from the part alone: most of a picture's pixels belong to no one object.
+    """
     from faster_coco_eval.core import mask as coco_mask
 
-    encoded = coco_mask.encode(np.asfortranarray(mask, np.uint8))
-    counts = encoded["counts"]
-    return {"size": list(mask.shape), "counts": counts.decode() if isinstance(counts, bytes) else counts}
+    columns, rows = np.nonzero(mask.T)
+    pixels = (columns + corner[0]) * size[0] + rows + corner[1]  # run lengths go down the columns
+    begins = np.flatnonzero(np.diff(pixels, prepend=-2) != 1)
+    ends = np.flatnonzero(np.diff(pixels, append=-2) != 1)
+    edges = np.stack([pixels[begins], pixels[ends] + 1], axis=1).ravel()
+    runs = np.diff(np.concatenate([[0], edges, [size[0] * size[1]]])).tolist()
+    counts = coco_mask.frPyObjects({"size": list(size), "counts": runs}, *size)["counts"]
+    return {"size": list(size), "counts": counts.decode() if isinstance(counts, bytes) else counts}

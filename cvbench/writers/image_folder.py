@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from cvbench.contracts import Progress
 from cvbench.errors import UserError
 from cvbench.samples import LabelledImages
-from cvbench.sheets import as_image
+from cvbench.writers.pictures import write_png
 
 
 def write_image_folder(data: LabelledImages, folder: Path, progress: Progress) -> None:
@@ -17,5 +19,5 @@ def write_image_folder(data: LabelledImages, folder: Path, progress: Progress) -
             raise UserError(f"class {name!r} cannot be a folder's name", where=data.spec.name)
         (folder / name).mkdir(parents=True)
     for number, (picture, label) in enumerate(zip(data.images, data.labels, strict=True)):
-        as_image(picture).save(folder / data.spec.classes[label] / f"{number:06d}.png")
+        write_png(np.asarray(picture), folder / data.spec.classes[label] / f"{number:06d}.png")
         progress(number + 1, len(data), "writing")

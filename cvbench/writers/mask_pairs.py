@@ -24,7 +24,6 @@ def write_mask_pairs(data: SegmentedImages | InstanceImages, folder: Path, progr
 
 def palette_image(values: UInt8Array) -> Image.Image:
     """uint8 (H, W) as a palette picture whose entries are the values."""
-    image = Image.fromarray(values).convert("P")
-    image.putdata(values.ravel())
+    image = Image.frombytes("P", (values.shape[1], values.shape[0]), values.tobytes())
     image.putpalette([level for number in range(IGNORED) for level in colour(number)] + [224, 224, 192])
     return image

@@ -92,7 +92,7 @@ def test_quick_commands_import_nothing_heavy(command):
 
 @pytest.mark.parametrize("command", ["--help", "list"])
 def test_quick_commands_answer_quickly(command):
-    """Under 0.4 s of processor time: what an idle machine takes, whatever else runs beside the tests."""
+    """Under 0.8 s of processor time: twice what an idle machine takes; torch alone would take several seconds."""
 
     def seconds() -> float:
         before = os.times()
@@ -100,4 +100,4 @@ def test_quick_commands_answer_quickly(command):
         after = os.times()
         return after.children_user + after.children_system - before.children_user - before.children_system
 
-    assert min(seconds() for _ in range(4)) < 0.4
+    assert min(seconds() for _ in range(4)) < 0.8

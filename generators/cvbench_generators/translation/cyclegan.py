@@ -25,6 +25,7 @@ from cvbench_generators.conditional_sampler import padded_side, to_network
 from cvbench_generators.translation.domains import two_domains
 from cvbench_generators.translation.patch_critic import PatchCritic, start_weights
 from cvbench_generators.translation.replay_buffer import ReplayBuffer
+from cvbench_generators.translation.resnet import ResNet
 from cvbench_generators.translation.translating_sampler import (
     TranslatingSampler,
     Turn,
@@ -47,39 +48,6 @@ class Weights(Protocol):
     def set_identity_weight(self) -> float: ...
     @property
     def learning_rate(self) -> float: ...
-
-
-class ResidualBlock(nn.Module):
-    """Two 3×3 convolutions with instance normalisation, added to what came in."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.inner = nn.Sequential(
-            *(reflected(width, width, 3), nn.InstanceNorm2d(width), nn.ReLU()),
-            *(reflected(width, width, 3), nn.InstanceNorm2d(width)),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return cast(Tensor, x + self.inner(x))
-
-
-def reflected(inside: int, outside: int, kernel: int) -> nn.Conv2d:
-    """A convolution that keeps the size, with mirrored borders against artefacts there (appendix 7.2)."""
-    return nn.Conv2d(inside, outside, kernel, padding=kernel // 2, padding_mode="reflect")
-
-
-class ResNet(nn.Sequential):
-    """G or F: (n, C, H, W) → (n, C, H, W) in [-1, 1]: c7s1-w, d2w, d4w, residual blocks, u2w, uw, c7s1-C."""
-
-    def __init__(self, channels: int, width: int, blocks: int) -> None:
-        layers: list[nn.Module] = [reflected(channels, width, 7), nn.InstanceNorm2d(width), nn.ReLU()]
-        for w in (width, 2 * width):
-            layers += [nn.Conv2d(w, 2 * w, 3, stride=2, padding=1), nn.InstanceNorm2d(2 * w), nn.ReLU()]
-        layers += [ResidualBlock(4 * width) for _ in range(blocks)]
-        for w in (2 * width, width):
-            up = nn.ConvTranspose2d(2 * w, w, 3, stride=2, padding=1, output_padding=1)
-            layers += [up, nn.InstanceNorm2d(w), nn.ReLU()]
-        super().__init__(*layers, reflected(width, channels, 7), nn.Tanh())
 
 
 def build(spec: DatasetSpec, about: Mapping[str, Any]) -> tuple[nn.ModuleDict, Turn]:

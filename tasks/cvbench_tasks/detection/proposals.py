@@ -56,7 +56,7 @@ def selective_search(image: UInt8Array) -> AnyArray:
     search = cv2.ximgproc.segmentation.createSelectiveSearchSegmentation()
     search.setBaseImage(np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image[..., ::-1].copy())
     search.switchToSelectiveSearchFast()
-    boxes = search.process().astype(np.float64)
+    boxes = np.asarray(search.process(), np.float64)
     return np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
 
 

@@ -1,0 +1,89 @@
+"""The task ``sot``: one object, given in the first frame, followed to the end of the clip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Any
+
+from cvbench.contracts import Budget, Model, ModelInfo, Scores, Splits, Task, Workplace
+from cvbench.errors import DataError, UserError, near_names
+from cvbench.samples import AnnotationKind, Dataset, DatasetSpec
+from cvbench_tasks.sot.metrics import METRICS
+from cvbench_tasks.sot.models import OPTIONS, known_models
+from cvbench_tasks.sot.sequences import as_clips, truth_of
+
+
+class SingleObjectTracking(Task):
+    """Trains a tracker, if it learns, and scores its boxes in one pass as OTB and GOT-10k do."""
+
+    summary = "single-object tracking: the object is given in the first frame; one pass, no restart"
+    licence = "Apache-2.0"
+    kind = AnnotationKind.TRACKS
+    metrics = METRICS
+    default_budget = Budget(steps=500, batch_size=16)
+
+    def models(self) -> Sequence[ModelInfo]:
+        return known_models()
+
+    def model_options(self, name: str) -> type:
+        if name not in OPTIONS:
+            raise UserError(f"unknown model {name!r}", hint=near_names(name, OPTIONS))
+        return OPTIONS[name]
+
+    def model(self, name: str, spec: DatasetSpec, *, options: Any, seed: int, workplace: Workplace) -> Model:
+        from cvbench_tasks.sot.one_pass import Untrained
+
+        if name in ("siamfc", "mdnet", "atom"):
+            return _learnt(name, spec, options, seed, workplace.device)
+        if name == "kalman":
+            from cvbench_tasks.sot.kalman import KalmanTracker
+
+            return Untrained(lambda _: KalmanTracker(options), seed=seed)
+        if name == "particle":
+            from cvbench_tasks.sot.particle import ParticleTracker
+
+            return Untrained(partial(ParticleTracker, options), seed=seed)
+        if name == "yolo_csrt":
+            from cvbench_tasks.sot.yolo_csrt import YoloCsrt
+
+            return YoloCsrt(spec, options, seed=seed, workplace=workplace)
+        from cvbench_tasks.sot.opencv_trackers import OpenCvTracker, check_there
+
+        check_there(name)
+        return Untrained(partial(OpenCvTracker, name), seed=seed)
+
+    def score(self, predictions: Iterable[Any], truth: Dataset) -> Scores:
+        from cvbench_tasks.sot.metrics import score
+
+        return score(predictions, truth)
+
+    def check_splits(self, splits: Splits) -> None:
+        for data in (splits.test, splits.val):
+            for clip in as_clips(data).clips if data is not None else ():
+                truth_of(clip)
+        train = as_clips(splits.train)
+        if not any(len(clip.tracks) for clip in train.clips):
+            raise DataError("the train split has no object", where=train.spec.name)
+
+
+def _learnt(name: str, spec: DatasetSpec, options: Any, seed: int, device: str) -> Model:
+    import torch
+
+    from cvbench_tasks.sot.learnt import LearntTracker, Network
+
+    torch.manual_seed(seed)
+    network: Network
+    if name == "siamfc":
+        from cvbench_tasks.sot.siamfc import SiamFc
+
+        network = SiamFc(spec.channels, options)
+    elif name == "mdnet":
+        from cvbench_tasks.sot.mdnet import MdNet
+
+        network = MdNet(spec.channels, options)
+    else:
+        from cvbench_tasks.sot.atom import Atom
+
+        network = Atom(spec.channels, options)
+    return LearntTracker(network, options, seed=seed, device=device)

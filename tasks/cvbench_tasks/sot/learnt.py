@@ -1,0 +1,135 @@
+"""A learnt tracker in a cell: the shared training loop around any :class:`Network`, one pass per clip to predict."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from cvbench.contracts import Augmentation, Budget, Model, Progress, Workplace
+from cvbench.samples import Dataset
+from cvbench.seeds import derive_seed
+from cvbench.training import (
+    Descent,
+    OptimizerSettings,
+    Stateful,
+    autocast,
+    data_parallel,
+    rank_and_world,
+    run_steps,
+)
+from cvbench_tasks.classification.classifier import Best
+from cvbench_tasks.sot.draws import Draws
+from cvbench_tasks.sot.metrics import score
+from cvbench_tasks.sot.models import LearntOptions
+from cvbench_tasks.sot.one_pass import Tracker, all_passes
+from cvbench_tasks.sot.sequences import Trajectory, as_clips
+
+LOOKS_AT_VAL = 5  # times per stage that the val split, if there is one, is tracked to choose weights
+
+Batch = dict[str, Tensor]
+
+
+class Network(nn.Module, ABC):
+    """What a learnt tracker's network must be able to do: draw what it learns from, its loss, and track."""
+
+    @abstractmethod
+    def batch(self, draws: Draws, rng: np.random.Generator, count: int, step: int) -> Batch:
+        """What a step trains on: ``count`` samples, on the CPU. A pure function of the draws, ``rng`` and ``step``."""
+
+    @abstractmethod
+    def forward(self, batch: Batch) -> Tensor:
+        """The loss of a batch."""
+
+    @abstractmethod
+    def tracker(self, seed: int) -> Tracker:
+        """A fresh tracker with these weights; it changes none of them."""
+
+    def begin(self, tracks: int) -> None:
+        """Told before a stage of training how many tracks there are, for layers of their own."""
+
+    def end(self) -> None:
+        """Told when the stage is over: layers that serve training alone go."""
+
+
+class LearntTracker(Model):
+    """A network trained on crops drawn from clips; it tracks each test clip in one pass."""
+
+    def __init__(self, network: Network, options: LearntOptions, *, seed: int, device: str) -> None:
+        self.options, self.seed, self.device = options, seed, device
+        self.net = network.to(device)
+
+    def train(
+        self,
+        train: Dataset,
+        val: Dataset | None,
+        *,
+        budget: Budget,
+        augmentation: Augmentation,
+        seed: int,
+        progress: Progress,
+        workplace: Workplace,
+    ) -> None:
+        net, options, device = self.net, self.options, self.device
+        draws = Draws(as_clips(train), augmentation)
+        torch.manual_seed(derive_seed(seed, "begin"))
+        net.begin(len(draws.tracks))
+        net.to(device)
+        settings = OptimizerSettings(
+            "adamw",
+            options.learning_rate,
+            options.weight_decay,
+            warmup=min(options.warmup, budget.steps // 4),
+            floor=0.01,
+            clip_norm=options.clip_norm,
+        )
+        descent = Descent(net.parameters(), settings, steps=budget.steps, device=device, precision=budget.precision)
+        best = Best(net) if val is not None else None
+        look_every = max(1, budget.steps // LOOKS_AT_VAL)
+        shared, (rank, world) = data_parallel(net), rank_and_world()
+        own = (rank,) if rank else ()
+        count = max(1, budget.batch_size // world)
+
+        def step(number: int) -> dict[str, Tensor]:
+            net.train()
+            rng = np.random.default_rng(derive_seed(seed, "draws", number, *own))
+            batch = {name: part.to(device) for name, part in net.batch(draws, rng, count, number).items()}
+            with autocast(device, budget.precision):
+                loss = shared(batch)
+            descent.step(loss.float(), number)
+            if best is not None and val is not None and ((number + 1) % look_every == 0 or number + 1 == budget.steps):
+                best.consider(net, score(self._tracked(val), val).values["success"])
+            return {"loss": loss}
+
+        parts: dict[str, Stateful | None] = {"net": net, "descent": descent, "best": best}
+        run_steps(
+            step,
+            steps=budget.steps,
+            seed=seed,
+            state={name: part for name, part in parts.items() if part is not None},
+            progress=progress,
+            folder=workplace.folder,
+        )
+        if best is not None:
+            net.load_state_dict(best.net.state_dict())
+        net.end()
+
+    def predict(self, data: Dataset) -> Iterator[Trajectory]:
+        """One :class:`Trajectory` per clip."""
+        return self._tracked(data)
+
+    def _tracked(self, data: Dataset) -> Iterator[Trajectory]:
+        self.net.eval()
+        return all_passes(self.net.tracker, data, self.seed)
+
+    def save(self, folder: Path) -> None:
+        weights = {name: tensor.contiguous().cpu() for name, tensor in self.net.state_dict().items()}
+        save_file(weights, folder / "network.safetensors")
+
+    def load(self, folder: Path) -> None:
+        self.net.load_state_dict(load_file(folder / "network.safetensors"))

@@ -1,0 +1,101 @@
+"""Tracking by detection: a detector of the detection task, trained on the clips' frames, and an associator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cvbench.clips import Clip, Tracks, frames_with_boxes
+from cvbench.contracts import Augmentation, Budget, Model, Progress, Workplace
+from cvbench.errors import NotApplicable
+from cvbench.plugins import make_options
+from cvbench.samples import AnnotationKind, Dataset, DatasetSpec, UInt8Array
+from cvbench.scenes import BoxedImages
+from cvbench.seeds import derive_seed
+from cvbench_tasks.detection import Detection
+from cvbench_tasks.detection.detections import Detections
+from cvbench_tasks.sot.sequences import as_clips
+from cvbench_tasks.tracking.association import Fresh
+from cvbench_tasks.tracking.models import TrackerOptions
+
+AT_A_TIME = 16  # frames that the detector looks at together; no more of a clip is ever held
+
+
+class TrackingByDetection(Model):
+    """Each class has an associator of its own, so objects of different classes are never taken for each other.
+
+    Raises :class:`NotApplicable` for clips of unequal size.
+    """
+
+    def __init__(
+        self, spec: DatasetSpec, options: TrackerOptions, fresh: Fresh, *, seed: int, workplace: Workplace
+    ) -> None:
+        if not spec.height:
+            raise NotApplicable("a detector needs clips of one size: set the reader's option size")
+        self.options, self.fresh, self.seed = options, fresh, seed
+        self.spec = replace(spec, kind=AnnotationKind.BOXES)
+        task = Detection()
+        made: Any = make_options(task.model_options(options.detector), options.detector_options or {})
+        self.detector = task.model(options.detector, self.spec, options=made, seed=seed, workplace=workplace)
+
+    def train(
+        self,
+        train: Dataset,
+        val: Dataset | None,
+        *,
+        budget: Budget,
+        augmentation: Augmentation,
+        seed: int,
+        progress: Progress,
+        workplace: Workplace,
+    ) -> None:
+        pictures = partial(frames_with_boxes, most=self.options.pictures)
+        self.detector.train(
+            pictures(as_clips(train)),
+            pictures(as_clips(val)) if val is not None else None,
+            budget=budget,
+            augmentation=augmentation,
+            seed=seed,
+            progress=progress,
+            workplace=workplace,
+        )
+
+    def predict(self, data: Dataset) -> Iterator[Tracks]:
+        """One :class:`Tracks` per clip."""
+        for place, clip in enumerate(as_clips(data).clips):
+            yield self._tracked(clip, derive_seed(self.seed, "clip", place))
+
+    def _tracked(self, clip: Clip, seed: int) -> Tracks:
+        labels = range(len(self.spec.classes))
+        associators = [self.fresh(derive_seed(seed, "class", label)) for label in labels]
+        numbers: dict[tuple[int, int], int] = {}  # an id of an associator → the track's in the clip
+        rows: list[tuple[int, int, int]] = []
+        boxes = [np.zeros((0, 4))]
+        for place, (frame, found) in enumerate(self._detected(clip)):
+            for label, associator in zip(labels, associators, strict=True):
+                own = found.labels == label
+                seen, ids = associator.update(found.boxes[own].astype(np.float64), found.scores[own], frame)
+                rows += [(place, numbers.setdefault((label, one), len(numbers)), label) for one in ids.tolist()]
+                boxes.append(seen)
+        frames, ids, classes = np.array(rows, np.int64).reshape(-1, 3).T
+        return Tracks.of(frames, ids, np.concatenate(boxes), classes)
+
+    def _detected(self, clip: Clip) -> Iterator[tuple[UInt8Array, Detections]]:
+        """Every frame with what the detector found in it."""
+        frames = iter(clip.frames)
+        while some := list(islice(frames, AT_A_TIME)):
+            nothing = [np.zeros(0)] * len(some)
+            pictures = BoxedImages.of(self.spec, np.stack(some), nothing, nothing)
+            yield from zip(some, self.detector.predict(pictures), strict=True)
+
+    def save(self, folder: Path) -> None:
+        self.detector.save(folder)
+
+    def load(self, folder: Path) -> None:
+        self.detector.load(folder)
