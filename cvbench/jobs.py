@@ -202,9 +202,7 @@ class JudgeJob:
 
     @property
     def probe(self) -> ProbeJob | None:
-        """One for all: it has seen the whole train split, for it judges and does not compete. Scenes have no class
-        that one could learn.
-        """
+        """One for all: it has seen the whole train split, for it judges and does not compete. None for scenes."""
         if self.part.data.kind not in (None, AnnotationKind.LABEL):
             return None
         return ProbeJob(replace(self.part, fraction=1.0, per_class=None, samples=None, seed=0), JUDGE_SEED, self.engine)

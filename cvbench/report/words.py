@@ -199,7 +199,7 @@ def controls_judged(table: Table) -> str:
     odd = [row for row in known if row.judgement and row.judgement.verdict is not MUST_SHOW[row.expected]]
     if not known:
         return ""
-    told = [f"{row.real} {row.label} should be {MUST_SHOW[row.expected]!r}" for row in odd]
+    told = [f"{row.real} {row.label} should be “{MUST_SHOW[row.expected]}”" for row in odd]
     warning = f". Mind: {'; '.join(told)}. Too few seeds to see it, or a broken ruler" if told else ""
     return f"Controls: {len(known) - len(odd)} of {len(known)} show what they must{warning}."
 

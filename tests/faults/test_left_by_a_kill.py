@@ -18,7 +18,7 @@ from torch import nn
 from cvbench.contracts import silent
 from cvbench.executors import together
 from cvbench.ledger import CellRecord, Coordinates, Ledger
-from cvbench.readers import image_folder, open_dataset
+from cvbench.readers import decoded, open_dataset
 from cvbench.run_folder import RunFolder, joined
 from cvbench.steps import _Clock
 from cvbench.store import Store
@@ -177,7 +177,7 @@ def test_decoded_pictures_are_synced_and_known_by_their_decoder(tmp_path, monkey
     assert len(list((own_cache / "decoded").iterdir())) == 2
     open_dataset("image-folder", "", root, {}, 0.0)
     assert len(list((own_cache / "decoded").iterdir())) == 2
-    monkeypatch.setattr(image_folder, "DECODER", -1)
+    monkeypatch.setattr(decoded, "DECODER", -1)
     open_dataset("image-folder", "", root, {}, 0.0)
     assert len(list((own_cache / "decoded").iterdir())) == 4
 

@@ -46,7 +46,8 @@ def fitted(generator, train, folder, steps=2, seed=0):
 
 
 @pytest.mark.parametrize("cls", [Mask2Image, Sim2Real, Joint])
-def test_the_contract_is_kept(cls):
+def test_the_contract_is_kept(cls, monkeypatch):
+    monkeypatch.setattr("cvbench_generators.scenes.learnt.sim2real.RENDERED", 16)
     assert_generator(cls)
 
 
@@ -87,7 +88,8 @@ def test_new_layouts_agree_with_themselves_and_are_made_of_real_objects():
                 assert x2 == 40  # cut by the border in its picture: it stays there
             places.add((piece.label, x1, y1))
     assert len(places) > 20
-    assert set(counts) >= {1, 2, 3}
+    assert min(counts) >= 1
+    assert set(counts) >= {1, 2}
 
 
 def test_what_is_exchanged_is_as_asked():
@@ -132,15 +134,15 @@ def test_plans_and_renderings_show_the_layout():
 
     regions = regions_of(discs(), PLAIN, "test")
     layout = real_layout(regions, 0)
-    plan = plan_of(regions, layout)
+    plan = plan_of(regions, layout, np.random.default_rng(0))
     planes = planes_of(torch.from_numpy(plan).permute(2, 0, 1)[None], SPEC)[0, :, :32, :40].numpy()
-    assert planes.shape == (4 + 1 + 3, 32, 40)
+    assert planes.shape == (4 + 1 + 3 + 1, 32, 40)
     assert np.array_equal(planes[:4].argmax(0), layout.classes)
     assert (planes[:4].sum(0) == 1).all()
     inside = layout.owners == 2  # the disc: owners count from the front
     assert planes[4][inside].sum() < inside.sum() / 2
     assert planes[4].any()
-    assert np.allclose(planes[5:, inside], (120 - 127.5) / 127.5, atol=0.01)
+    assert np.allclose(planes[5:8, inside], (120 - 127.5) / 127.5, atol=0.01)
     picture = rendered(regions, layout, np.random.default_rng(0)).astype(float)
     assert np.abs(picture[layout.owners == 1].mean() - 150) < 5
     assert 4 < picture[layout.owners == 0].std() < 20
@@ -201,6 +203,7 @@ class Killed(Exception):
 @pytest.mark.parametrize("cls", [Mask2Image, Sim2Real])
 def test_a_killed_fit_continues_to_the_same_bits(cls, tmp_path, monkeypatch):
     monkeypatch.setattr("cvbench.training.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("cvbench_generators.scenes.learnt.sim2real.RENDERED", 16)
     data = discs()
     whole = fitted(cls(), data, tmp_path / "whole", steps=4)
 

@@ -85,7 +85,7 @@ def test_a_damaged_sampler_is_one_line(name, damage, tmp_path):
 
 
 def test_data_without_labels_is_not_for_them(tmp_path):
-    for generator in (Flow(), CGAN(), Copy(), Noise()):
+    for generator in (Flow(), CGAN()):
         with pytest.raises(NotApplicable):
             generator.fit("no pictures", budget=None, seed=0, progress=silent, workplace=Workplace(tmp_path))
 

@@ -17,7 +17,7 @@ from cvbench.jobs import (
     needs,
 )
 
-DATA = DataRef("digits", "digits", "", None, {}, 0.0, (8, 8, 1), "train-test", "train")
+DATA = DataRef("digits", "digits", "", None, {}, 0.0, None, (8, 8, 1), "train-test", "train")
 PART = RealPart(DATA, 0.1, None, 7)
 FIT = FitJob(PluginRef("flow", "flow v1", {}), Budget(10), PART, 1, "torch cpu")
 SAMPLES = SampleJob(FIT, 100, 2)

@@ -310,6 +310,13 @@ def test_crops_are_the_pixels_and_mean_colour_beyond():
     assert in_crop(region, region, 96) == pytest.approx([0, 0, 96, 96])
 
 
+@pytest.mark.filterwarnings("error")
+def test_crops_of_frames_that_are_mapped_from_disk_raise_no_warning():
+    frame = np.zeros((32, 32, 1), np.uint8)
+    frame.flags.writeable = False
+    crops(frame, np.array([[0.0, 0, 32, 32]]), 8, "cpu")
+
+
 def test_crops_near_the_edge_are_where_they_should_be():
     frame = np.zeros((32, 32, 1), np.uint8)
     frame[0:4, 0:4] = 255

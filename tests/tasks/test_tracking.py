@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from cvbench_tasks.detection.detections import Detections
 from cvbench_tasks.tracking import Tracking
-from cvbench_tasks.tracking.association import Associator, associator
+from cvbench_tasks.tracking.association import associator
 from cvbench_tasks.tracking.evaluated import evaluated
 from cvbench_tasks.tracking.kalman import KalmanBox
 from cvbench_tasks.tracking.models import OPTIONS
 from cvbench_tasks.tracking.particle import ParticleBox
 from cvbench_tasks.tracking.sort import assigned
-from cvbench_tasks.tracking.tracker import AT_A_TIME, TrackingByDetection
+from cvbench_tasks.tracking.tracker import AT_A_TIME
 
 from cvbench.clips import Clip, Clips, Tracks
 from cvbench.conformance import assert_task, tiny_clips
@@ -256,6 +256,21 @@ def test_a_class_that_the_test_split_lacks_enters_no_mean():
     assert TASK.score([also], data).values["DetA"] == pytest.approx(0.5)
 
 
+@pytest.mark.parametrize("name", EVERY)
+def test_detections_without_area_are_passed_over(tmp_path, name):
+    data = crossing_clips()
+    one = model(name, data, tmp_path)
+
+    class AlsoAtTheEdge(Oracle):
+        def predict(self, pictures):
+            for found in super().predict(pictures):
+                boxes = np.concatenate([found.boxes, [[96, 3, 96, 9]]]).astype(np.float32)
+                yield Detections(boxes, np.full(3, 0.9, np.float32), np.zeros(3, np.int64))
+
+    one.detector = AlsoAtTheEdge(data.clips[0].tracks)
+    assert TASK.score(one.predict(data), data).values["MOTA"] > 0.8
+
+
 class Watched:
     """Frames that know how many of them are alive at once."""
 
@@ -290,36 +305,19 @@ def test_a_clip_is_never_held_whole(tmp_path):
 
 def test_training_repeats_and_saved_weights_track_the_same(tmp_path):
     data = tiny_clips(32, 32, 1, count=3)
-    budget = Budget(3, 4, "fp32")
+    every_box = {"min_score": 0.0, "high_conf_det_threshold": 0.01, "track_activation_threshold": 0.0}
+    how = {"budget": Budget(3, 4, "fp32"), "augmentation": Augmentation.STRONG, "seed": 2, "progress": silent}
 
     def trained(folder):
-        one = model(
-            "bytetrack", data, folder, min_score=0.0, high_conf_det_threshold=0.01, track_activation_threshold=0.0
-        )
-        one.train(
-            data,
-            data,
-            budget=budget,
-            augmentation=Augmentation.STRONG,
-            seed=2,
-            progress=silent,
-            workplace=Workplace(folder),
-        )
+        one = model("bytetrack", data, folder, **every_box)
+        one.train(data, data, workplace=Workplace(folder), **how)
         return one
 
     first, second = trained(tmp_path / "a"), trained(tmp_path / "b")
     found = list(first.predict(data))
     assert sum(map(len, found)) > 0
     first.save(tmp_path)
-    third = model(
-        "bytetrack",
-        data,
-        tmp_path / "c",
-        **{
-            key: getattr(first.options, key)
-            for key in ("min_score", "high_conf_det_threshold", "track_activation_threshold")
-        },
-    )
+    third = model("bytetrack", data, tmp_path / "c", **every_box)
     third.load(tmp_path)
     for other in (second, third):
         assert [one.boxes.tobytes() for one in other.predict(data)] == [one.boxes.tobytes() for one in found]
@@ -392,8 +390,3 @@ def test_a_missing_library_is_one_line_before_anything_is_trained(tmp_path, monk
     monkeypatch.setitem(sys.modules, "trackers", None)
     with pytest.raises(NotApplicable, match=r"pip install 'cvbench\[tracking\]'"):
         TASK.model(name, crossing_clips().spec, options=OPTIONS[name](), seed=1, workplace=Workplace(tmp_path))
-
-
-def test_an_associator_is_a_class_of_one_method():
-    assert Associator.__abstractmethods__ == {"update"}
-    assert TrackingByDetection.__abstractmethods__ == frozenset()

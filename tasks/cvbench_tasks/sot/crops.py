@@ -21,7 +21,7 @@ def crops(frame: UInt8Array, boxes: AnyArray, size: int, device: str) -> Tensor:
     regions = np.asarray(boxes, np.float64)
     left, top = np.floor(regions[:, :2].min(axis=0)).astype(int).clip(min=0)
     right, bottom = np.ceil(regions[:, 2:].max(axis=0)).astype(int) + 1
-    part = torch.from_numpy(np.ascontiguousarray(frame[top:bottom, left:right]))  # converting all of it takes longer
+    part = torch.from_numpy(np.require(frame[top:bottom, left:right], requirements=["C", "W"]))  # not all: it is slow
     if not part.numel():
         return torch.zeros(len(regions), frame.shape[2], size, size, device=device)
     mean = torch.from_numpy(frame[:: max(1, len(frame) // 64), :: max(1, frame.shape[1] // 64)].mean(axis=(0, 1)))

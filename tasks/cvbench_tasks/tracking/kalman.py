@@ -9,6 +9,7 @@ from cvbench.samples import AnyArray, FloatArray
 from cvbench_tasks.tracking.sort import BoxFilter
 
 UNKNOWN = 1e4  # variance of a velocity that nothing is known of yet
+LEAST_SIDE = 1.0  # pixels of a box that the filter tells of
 
 
 class KalmanBox(BoxFilter):
@@ -46,6 +47,6 @@ def _measured(box: FloatArray) -> FloatArray:
 
 def _box(state: AnyArray) -> FloatArray:
     u, v, area, ratio = state.ravel()[:4].tolist()
-    width = max(area * ratio, 1e-6) ** 0.5
-    height = max(area, 1e-6) / width
+    width = max(area * ratio, LEAST_SIDE**2) ** 0.5
+    height = max(area / width, LEAST_SIDE)
     return np.array([u - width / 2, v - height / 2, u + width / 2, v + height / 2])

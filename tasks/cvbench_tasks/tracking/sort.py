@@ -54,12 +54,12 @@ class Sort(Associator):
             track.box = track.filter.predict()
             track.missed += 1
         pairs = assigned(np.array([track.box for track in self.tracks]).reshape(-1, 4), boxes, options.iou_threshold)
-        for number, place in pairs.items():
-            track = self.tracks[number]
-            track.box = track.filter.correct(boxes[place])
-            track.hits, track.missed = track.hits + 1, 0
-        for track in self.tracks:
-            track.hits = track.hits if track.missed == 0 else 0
+        for number, track in enumerate(self.tracks):
+            if number in pairs:
+                track.box = track.filter.correct(boxes[pairs[number]])
+                track.hits, track.missed = track.hits + 1, 0
+            else:
+                track.hits = 0
         self.tracks = [track for track in self.tracks if track.missed <= options.max_age]
         for place in sorted(set(range(len(boxes))) - set(pairs.values())):
             self.tracks.append(Track(self.born, self.start(boxes[place]), boxes[place]))

@@ -78,8 +78,9 @@ class TrackingByDetection(Model):
         rows: list[tuple[int, int, int]] = []
         boxes = [np.zeros((0, 4))]
         for place, (frame, found) in enumerate(self._detected(clip)):
+            has_area = (found.boxes[:, 2:] > found.boxes[:, :2]).all(axis=1)  # one cut at the picture's edge may not
             for label, associator in zip(labels, associators, strict=True):
-                own = found.labels == label
+                own = (found.labels == label) & has_area
                 seen, ids = associator.update(found.boxes[own].astype(np.float64), found.scores[own], frame)
                 rows += [(place, numbers.setdefault((label, one), len(numbers)), label) for one in ids.tolist()]
                 boxes.append(seen)

@@ -3,7 +3,8 @@
 G is given a plane per class, a plane of the borders between objects (Wang et al., "pix2pixHD", arXiv 1711.11585,
 section 3.3), and each region in its mean colour: the simplest of that paper's features per object (section 3.4).
 Without it the same layout could have any colours, and G would paint their mean. New layouts bring the colours of the
-real regions that they are made of.
+real regions that they are made of. The paper's noise z is a coarse plane here: without, what the layout does not say
+(clutter) was painted in the same places every time.
 """
 
 from __future__ import annotations
@@ -28,18 +29,28 @@ from cvbench_generators.scenes.learnt.regions import Regions, regions_of, seen_c
 from cvbench_generators.translation.patch_critic import PatchCritic, start_weights
 from cvbench_generators.translation.pix2pix import UNet, levels_of, play
 
+NOISE_CELL = 8  # pixels
 
-def plan_of(regions: Regions, layout: Layout, rng: np.random.Generator | None = None) -> UInt8Array:
-    """uint8 (H, W, 2 + C): the class, whether another object is seen to the right or below, and the mean colours."""
+
+def plan_of(regions: Regions, layout: Layout, rng: np.random.Generator) -> UInt8Array:
+    """uint8 (H, W, 3 + C): class, whether another object is seen to the right or below, mean colours, and noise."""
     last = regions.ground_colours.shape[1] - 1
     border = np.zeros(layout.classes.shape, np.uint8)
     border[:, :-1] |= layout.owners[:, 1:] != layout.owners[:, :-1]
     border[:-1] |= layout.owners[1:] != layout.owners[:-1]
-    return np.dstack([np.minimum(layout.classes, last), border, layout.colours])
+    height, width = layout.classes.shape
+    noise = noise_planes(1, height, width, rng)[0]
+    return np.dstack([np.minimum(layout.classes, last), border, layout.colours, noise])
+
+
+def noise_planes(count: int, height: int, width: int, rng: np.random.Generator) -> UInt8Array:
+    """uint8 (count, H, W): each cell of ``NOISE_CELL`` pixels of one random value."""
+    cells = rng.integers(0, 256, (count, -(-height // NOISE_CELL), -(-width // NOISE_CELL)), np.uint8)
+    return cells.repeat(NOISE_CELL, axis=1).repeat(NOISE_CELL, axis=2)[:, :height, :width]
 
 
 def planes_of(plans: Tensor, spec: DatasetSpec) -> Tensor:
-    """Plans uint8 (n, 2 + C, H, W) → float32 (n, P + 1 + C, H', W'): classes and borders 0 or 1, colours in [-1, 1]."""
+    """Plans uint8 (n, 3 + C, H, W) → float32 (n, P + 2 + C, H', W'): classes and borders 0 or 1, others in [-1, 1]."""
     multiple = 2 ** levels_of(spec)
     high, wide = (padded_side(side, multiple) for side in plans.shape[-2:])
     padding = (0, wide - plans.shape[-1], 0, high - plans.shape[-2])
@@ -50,7 +61,7 @@ def planes_of(plans: Tensor, spec: DatasetSpec) -> Tensor:
 
 def build(spec: DatasetSpec, options: Mask2ImageOptions) -> nn.ModuleDict:
     """G and D, their weights still to be drawn or read."""
-    planes, side = seen_classes(spec) + 1 + spec.channels, max(spec.height, spec.width)
+    planes, side = seen_classes(spec) + 2 + spec.channels, max(spec.height, spec.width)
     g = UNet(planes, options.width, levels_of(spec), spec.channels)
     return nn.ModuleDict({"g": g, "d": PatchCritic(planes + spec.channels, options.width, side, nn.BatchNorm2d)})
 
@@ -76,7 +87,8 @@ def fit(
     """
     regions, device = regions_of(train, options, "mask2image"), workplace.device
     images, spec = regions.train.images, regions.train.spec
-    plans = np.stack([plan_of(regions, real_layout(regions, place)) for place in range(len(images))])
+    rng = np.random.default_rng(0)  # its noise is drawn anew at every step
+    plans = np.stack([plan_of(regions, real_layout(regions, place), rng) for place in range(len(images))])
     torch.manual_seed(derive_seed(seed, "weights"))
     networks = build(spec, options)
     start_weights(networks)
@@ -85,10 +97,11 @@ def fit(
 
     def pairs(number: int) -> tuple[Tensor, Tensor]:
         places = order(number).numpy()
-        x, y = (
-            planes_of(to_tensor(plans[places], device), spec),
-            to_network(to_tensor(images[places], device), multiple),
-        )
+        rng = np.random.default_rng(derive_seed(seed, "noise", number))
+        drawn = plans[places]
+        drawn[..., -1] = noise_planes(len(places), spec.height, spec.width, rng)
+        x = planes_of(to_tensor(drawn, device), spec)
+        y = to_network(to_tensor(images[places], device), multiple)
         mirrored = options.flips != "none" and bool(torch.rand(()) < 0.5)
         return (x.flip(-1), y.flip(-1)) if mirrored else (x, y)
 
