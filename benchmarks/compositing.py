@@ -29,7 +29,7 @@ SIDES, BLENDS = (256, 640), (("none",), ("gaussian",), ("poisson",), ("none", "g
 REAL, OBJECTS = 12, 8
 MADE = {256: 60, 640: 18}
 JPEG_QUALITY = 90
-WRITTEN = 6  # pictures through the COCO writer: PNG is slow
+WRITTEN = 6  # pictures through the COCO writer
 REPEATS = 2
 
 

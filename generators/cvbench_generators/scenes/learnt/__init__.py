@@ -109,8 +109,7 @@ class JointOptions:
     """``drawn_by``: the labelled generator that draws picture and mask together; ``width``: its option of that name.
 
     ``side``: pictures with a longer side are learnt and drawn at this one, then enlarged. Above 40 px the flow's
-    network folds 4×4 pixels into channels first, with the mask's more than its usual width can hold: give it 128 or
-    more there.
+    network folds 4×4 pixels into channels first, with the mask's more than its usual width can hold.
     """
 
     drawn_by: str = "flow"

@@ -3,8 +3,8 @@
 G is given a plane per class, a plane of the borders between objects (Wang et al., "pix2pixHD", arXiv 1711.11585,
 section 3.3), and each region in its mean colour: the simplest of that paper's features per object (section 3.4).
 Without it the same layout could have any colours, and G would paint their mean. New layouts bring the colours of the
-real regions that they are made of. The paper's noise z is a coarse plane here: without, what the layout does not say
-(clutter) was painted in the same places every time.
+real regions that they are made of. The paper's noise z is a coarse plane here: without it, what the layout does
+not say (clutter) was painted in the same places every time.
 """
 
 from __future__ import annotations
