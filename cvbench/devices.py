@@ -14,8 +14,10 @@ Device = Literal["auto", "cpu", "cuda"]
 
 
 def share_out(device: Device, jobs: int | None, threads: int | None, processes: int = 1) -> Workers:
-    """One worker per GPU (or group of ``processes`` GPUs), or per core; threads are shared out evenly.
+    """One worker per GPU (or group of ``processes`` GPUs), or per core (or group of ``threads`` cores).
 
+    Threads are shared out evenly. Asked for more of both than there are cores, it does as asked: threads that wait for
+    each other on a full machine spin, which is many times slower than one thread each.
     Raises :class:`UserError` for numbers that make no sense here.
     """
     cores = _cores()
@@ -27,7 +29,7 @@ def share_out(device: Device, jobs: int | None, threads: int | None, processes: 
             raise UserError(f"must be at least 1, not {number}", where=flag)
     if gpus and processes > gpus:
         raise UserError(f"{processes} processes need a GPU each, there are {gpus}", where="--processes-per-cell")
-    jobs = jobs or max(1, (gpus or cores) // processes)
+    jobs = jobs or max(1, (gpus or cores // (threads or 1)) // processes)
     threads = threads or max(1, cores // (jobs * processes))
     return Workers(jobs, threads, "cuda" if gpus else "cpu", gpus, processes)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -201,7 +200,9 @@ def run(
         folder = joined(planned)
         folder.write()
         if threads is None:
-            workers = replace(workers, threads=folder.threads)
+            workers = share_out(device.value, jobs, folder.threads, processes)
+        if threads is None and folder.threads > planned.threads:
+            err.print(f"cvbench: {folder.threads} threads a worker, as this run began: its numbers depend on them")
         work = todo(made, folder.ledger, store, retry.value)
         timings = Timings(store.root)
         try:

@@ -33,6 +33,17 @@ def test_only_the_cores_that_this_process_may_use_are_shared_out(monkeypatch):
     assert share_out("cpu", None, None) == local.Workers(16, 1)
 
 
+@pytest.mark.parametrize(
+    ("jobs", "threads", "shared"),
+    [(None, 2, (4, 2)), (None, 3, (2, 3)), (2, None, (2, 4)), (3, 4, (3, 4)), (None, 9, (1, 9))],
+)
+def test_jobs_and_threads_share_the_cores(jobs, threads, shared, monkeypatch):
+    monkeypatch.setattr(psutil, "cpu_count", lambda logical=True: 8)
+    monkeypatch.delattr(psutil.Process, "cpu_affinity", raising=False)
+    workers = share_out("cpu", jobs, threads)
+    assert (workers.jobs, workers.threads) == shared
+
+
 @pytest.mark.parametrize(("batch", "processes"), [(1, 2), (7, 2), (8, 3)])
 def test_a_batch_that_cannot_be_shared_evenly_is_refused(batch, processes):
     with pytest.raises(UserError, match=f"a batch of {batch} cannot be shared evenly by {processes} processes"):
