@@ -183,6 +183,12 @@ class Clip:
         return len(self.frames)
 
     @cached_property
+    def shape(self) -> tuple[int, int, int]:
+        """(H, W, C) of its frames: the first one is read, once."""
+        height, width, channels = self.frames[0].shape
+        return height, width, channels
+
+    @cached_property
     def digest(self) -> str:
         """A content hash of the frames: of their number and of some of them, evenly spread."""
         places = np.unique(np.linspace(0, len(self) - 1, LOOKED_AT).astype(int))
@@ -211,7 +217,7 @@ class Clips(Dataset):
             labels = clip.tracks.labels
             if len(labels) and not (labels.min() >= 0 and labels.max() < len(spec.classes)):
                 raise DataError(f"labels in {clip.name} reach {labels.max()}, there are {len(spec.classes)} classes")
-            shape = clip.frames[0].shape
+            shape = clip.shape
             if shape[2] != spec.channels or (spec.height and shape[:2] != (spec.height, spec.width)):
                 raise DataError(f"frames of {clip.name} are {shape}, the spec says otherwise", where=spec.name)
 
@@ -245,7 +251,7 @@ class Clips(Dataset):
         for number, clip in enumerate(self.clips):
             place = folder / f"clip-{number:05d}"
             place.mkdir()
-            shape = (len(clip), *clip.frames[0].shape)
+            shape = (len(clip), *clip.shape)
             array = np.lib.format.open_memmap(place / "frames.npy", mode="w+", dtype=np.uint8, shape=shape)
             for written, frame in zip(array, clip.frames, strict=True):
                 written[:] = frame
@@ -263,6 +269,13 @@ class Clips(Dataset):
                 tracks = Tracks(**{part.name: columns[part.name] for part in fields(Tracks)})
             clips.append(Clip(name, np.load(place / "frames.npy", mmap_mode="r", allow_pickle=False), tracks))
         return cls(spec, tuple(clips))
+
+
+def as_clips(data: Dataset) -> Clips:
+    """The data, if it is clips. Raises :class:`DataError` for any other."""
+    if not isinstance(data, Clips):
+        raise DataError("needs clips with tracks", where=data.spec.name)
+    return data
 
 
 def frames_with_boxes(clips: Clips, *, most: int) -> BoxedImages:

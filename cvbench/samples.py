@@ -145,6 +145,15 @@ class Pictures(Dataset):
     def annotation(self) -> Mapping[str, AnyArray]:
         """The arrays that annotate the pictures, by name: what is saved and fingerprinted beside them."""
 
+    def annotation_at(self, places: IntArray) -> Mapping[str, AnyArray]:
+        """The annotation of the pictures at these places; here the arrays have an entry per picture."""
+        return {name: array[places] for name, array in self.annotation().items()}
+
+    def select(self, indices: IntArray | Sequence[int]) -> Self:
+        places = np.asarray(indices, dtype=np.int64)
+        changed: dict[str, Any] = {"images": np.asarray(self.images)[places], **self.annotation_at(places)}
+        return replace(self, **changed)
+
     def item_hashes(self) -> list[str]:
         return [hashlib.blake2b(i.tobytes(), digest_size=16).hexdigest() for i in self.images]
 
@@ -197,10 +206,6 @@ class LabelledImages(Pictures):
 
     def annotation(self) -> Mapping[str, AnyArray]:
         return {"labels": self.labels}
-
-    def select(self, indices: IntArray | Sequence[int]) -> LabelledImages:
-        places = np.asarray(indices, dtype=np.int64)
-        return replace(self, images=np.asarray(self.images)[places], labels=self.labels[places])
 
     def strata(self) -> IntArray:
         return self.labels

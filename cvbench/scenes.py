@@ -17,6 +17,7 @@ from cvbench.samples import (
     AnnotationKind,
     AnyArray,
     BoolArray,
+    Dataset,
     DatasetSpec,
     IntArray,
     Pictures,
@@ -62,14 +63,17 @@ class SegmentedImages(_Scenes):
     def annotation(self) -> Mapping[str, AnyArray]:
         return {"masks": self.masks}
 
-    def select(self, indices: IntArray | Sequence[int]) -> SegmentedImages:
-        places = np.asarray(indices, dtype=np.int64)
-        return replace(self, images=np.asarray(self.images)[places], masks=self.masks[places])
-
     @classmethod
     def concatenated(cls, parts: Sequence[SegmentedImages], spec: DatasetSpec) -> SegmentedImages:
         none = np.zeros((0, spec.height, spec.width), np.uint8)
         return cls(spec, joined_images(parts, spec), np.concatenate([none, *(part.masks for part in parts)]))
+
+
+def segmented(data: Dataset) -> SegmentedImages:
+    """The data, if it is pictures with a class per pixel. Raises :class:`DataError` for any other."""
+    if not isinstance(data, SegmentedImages):
+        raise DataError("needs pictures of equal size with a class per pixel", where=data.spec.name)
+    return data
 
 
 # ----------------------------------------------------------------------------------------------- boxes
@@ -150,21 +154,25 @@ class BoxedImages(_Scenes):
         """(K,) how many objects each class has."""
         return np.bincount(self.labels, minlength=len(self.spec.classes)).astype(np.int64)
 
-    def select(self, indices: IntArray | Sequence[int]) -> BoxedImages:
-        places = np.asarray(indices, dtype=np.int64)
+    def annotation_at(self, places: IntArray) -> Mapping[str, AnyArray]:
         chosen = _members(self.starts, places)
-        return replace(
-            self,
-            images=np.asarray(self.images)[places],
-            starts=_starts(np.diff(self.starts)[places]),
-            boxes=self.boxes[chosen],
-            labels=self.labels[chosen],
-            crowd=self.crowd[chosen],
-        )
+        return {
+            "starts": _starts(np.diff(self.starts)[places]),
+            "boxes": self.boxes[chosen],
+            "labels": self.labels[chosen],
+            "crowd": self.crowd[chosen],
+        }
 
     @classmethod
     def concatenated(cls, parts: Sequence[BoxedImages], spec: DatasetSpec) -> BoxedImages:
         return cls(spec, joined_images(parts, spec), **_joined_objects(parts))
+
+
+def boxed(data: Dataset) -> BoxedImages:
+    """The data, if it is pictures with boxes. Raises :class:`DataError` for any other."""
+    if not isinstance(data, BoxedImages):
+        raise DataError("needs pictures with boxes", where=data.spec.name)
+    return data
 
 
 # -------------------------------------------------------------------------------------------- instances
@@ -245,18 +253,9 @@ class InstanceImages(BoxedImages):
             mask[y1:y2, x1:x2] = self.cut_mask(number)
         return whole
 
-    def select(self, indices: IntArray | Sequence[int]) -> InstanceImages:
-        places = np.asarray(indices, dtype=np.int64)
-        chosen = _members(self.starts, places)
-        return replace(
-            self,
-            images=np.asarray(self.images)[places],
-            starts=_starts(np.diff(self.starts)[places]),
-            boxes=self.boxes[chosen],
-            labels=self.labels[chosen],
-            crowd=self.crowd[chosen],
-            bits=self.bits[_members(self._bit_starts, chosen)],
-        )
+    def annotation_at(self, places: IntArray) -> Mapping[str, AnyArray]:
+        bits = self.bits[_members(self._bit_starts, _members(self.starts, places))]
+        return {**super().annotation_at(places), "bits": bits}
 
     @classmethod
     def concatenated(cls, parts: Sequence[BoxedImages], spec: DatasetSpec) -> InstanceImages:

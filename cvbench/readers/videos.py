@@ -101,7 +101,7 @@ class VideoReader(Reader):
         parts = divided(every, self.options, place)
         classes = every[0].classes
         opened = {split: [self._clip(one) for one in part] for split, part in parts.items()}
-        shapes = {clip.frames[0].shape for clips in opened.values() for clip in clips}
+        shapes = {clip.shape for clips in opened.values() for clip in clips}
         height, width = next(iter(shapes))[:2] if len(shapes) == 1 else (0, 0)
         spec = DatasetSpec(place.name, AnnotationKind.TRACKS, classes, height, width, self.options.channels)
         data = {split: Clips(spec, tuple(clips)) for split, clips in opened.items()}

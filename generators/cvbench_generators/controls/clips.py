@@ -35,7 +35,7 @@ class NoiseFrames:
 def as_noise(clips: Clips, seed: int) -> Clips:
     """The same tracks over noise."""
     noisy = [
-        replace(clip, frames=NoiseFrames(len(clip), clip.frames[0].shape, derive_seed(seed, "clip", number)))
+        replace(clip, frames=NoiseFrames(len(clip), clip.shape, derive_seed(seed, "clip", number)))
         for number, clip in enumerate(clips.clips)
     ]
     return replace(clips, clips=tuple(noisy))

@@ -56,7 +56,7 @@ def stock_of(
     rng = np.random.default_rng(derive_seed(seed, "textures"))
     cut, backgrounds = _from_frames(train.spec, chosen, options, seed, progress)
     if options.backgrounds == "textures":
-        shapes = [chosen[place % len(chosen)].frames[0].shape for place in range(MOST_BACKGROUNDS)]
+        shapes = [chosen[place % len(chosen)].shape for place in range(MOST_BACKGROUNDS)]
         backgrounds = [texture(height, width, channels, rng) for height, width, channels in shapes]
     if options.objects == SHAPES:
         return _shapes(train.spec, lengths, tuple(backgrounds), rng), ("objects: procedural shapes",), 0
@@ -99,7 +99,7 @@ def _from_frames(
 
 def _only_whole(spec: DatasetSpec, clip: Clip) -> Clips:
     """The clip alone. What is partly hidden is marked as ignored: it is not cut, and yet painted over."""
-    height, width = clip.frames[0].shape[:2]
+    height, width, _ = clip.shape
     hidden = clip.tracks.ignored | (clip.tracks.visibility < WHOLE)
     one = replace(clip, tracks=replace(clip.tracks, ignored=hidden))
     return Clips(replace(spec, height=height, width=width), (one,))

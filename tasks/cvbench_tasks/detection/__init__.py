@@ -60,7 +60,7 @@ class Detection(Task):
         return Detector(_network(name, spec, options), options, device=workplace.device)
 
     def score(self, predictions: Iterable[Any], truth: Dataset) -> Scores:
-        from cvbench_tasks.detection.batches import boxed
+        from cvbench.scenes import boxed
         from cvbench_tasks.detection.coco_ap import score
 
         return score(predictions, boxed(truth), masks=False)

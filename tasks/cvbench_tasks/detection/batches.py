@@ -5,18 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from cvbench.errors import DataError
 from cvbench.samples import Dataset
-from cvbench.scenes import BoxedImages, InstanceImages
+from cvbench.scenes import InstanceImages, boxed
 from cvbench.training import to_tensor
 from cvbench_tasks.detection.network import Target
-
-
-def boxed(data: Dataset) -> BoxedImages:
-    """The data, if it is pictures with boxes. Raises :class:`DataError` for any other."""
-    if not isinstance(data, BoxedImages):
-        raise DataError("needs pictures with boxes", where=data.spec.name)
-    return data
 
 
 class Batches:

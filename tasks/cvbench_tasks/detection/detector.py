@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from cvbench.contracts import Augmentation, Budget, Model, Progress, Workplace
 from cvbench.samples import Dataset
-from cvbench.scenes import InstanceImages
+from cvbench.scenes import InstanceImages, boxed
 from cvbench.seeds import derive_seed
 from cvbench.training import (
     BatchOrder,
@@ -26,7 +26,7 @@ from cvbench.training import (
 )
 from cvbench_tasks.classification.classifier import Best
 from cvbench_tasks.detection.augmentation import augmented, flipping, strong
-from cvbench_tasks.detection.batches import Batches, boxed
+from cvbench_tasks.detection.batches import Batches
 from cvbench_tasks.detection.coco_ap import score
 from cvbench_tasks.detection.detections import Detections
 from cvbench_tasks.detection.models import DetectorOptions

@@ -12,8 +12,7 @@ import numpy as np
 from cvbench.contracts import Scores
 from cvbench.errors import PluginError
 from cvbench.samples import BoolArray, Dataset, FloatArray, IntArray, UInt8Array
-from cvbench.scenes import IGNORED, SegmentedImages
-from cvbench_tasks.segmentation.masks import segmented
+from cvbench.scenes import IGNORED, SegmentedImages, segmented
 
 BOUNDARY = 0.02  # of a picture's diagonal: how far inside an outline its band reaches (arXiv 2103.16562)
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from cvbench.contracts import Augmentation, Budget, Model, Progress, Workplace
 from cvbench.samples import Dataset, DatasetSpec, UInt8Array
+from cvbench.scenes import segmented
 from cvbench.seeds import derive_seed
 from cvbench.training import (
     BatchOrder,
@@ -28,7 +29,6 @@ from cvbench.training import (
 from cvbench_tasks.classification.classifier import Best, Normalized
 from cvbench_tasks.segmentation.augmentation import in_groups, ordinary, strong
 from cvbench_tasks.segmentation.losses import summed
-from cvbench_tasks.segmentation.masks import segmented
 from cvbench_tasks.segmentation.metrics import score
 from cvbench_tasks.segmentation.models import FcnLightOptions, FcnOptions, SegmenterOptions, SmpOptions
 

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
+from cvbench.clips import as_clips
 from cvbench.contracts import Budget, Model, ModelInfo, Scores, Splits, Task, Workplace
 from cvbench.errors import DataError, UserError, near_names
 from cvbench.samples import AnnotationKind, Dataset, DatasetSpec
 from cvbench_tasks.sot.metrics import METRICS
 from cvbench_tasks.sot.models import OPTIONS, known_models
-from cvbench_tasks.sot.sequences import as_clips, truth_of
+from cvbench_tasks.sot.sequences import truth_of
 
 
 class SingleObjectTracking(Task):

@@ -69,7 +69,7 @@ class Draws:
 
 def _tracks(clip: Clip) -> list[Track]:
     tracks, found = clip.tracks, []
-    height, width = clip.frames[0].shape[:2]
+    height, width, _ = clip.shape
     centres, sizes = (tracks.boxes[:, :2] + tracks.boxes[:, 2:]) / 2, tracks.boxes[:, 2:] - tracks.boxes[:, :2]
     inside = ((centres >= 0) & (centres <= [width, height])).all(axis=1) & (sizes >= LEAST_SIDE).all(axis=1)
     good = inside & (tracks.visibility >= LEAST_VISIBLE) & ~tracks.ignored

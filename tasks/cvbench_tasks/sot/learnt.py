@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from cvbench.clips import as_clips
 from cvbench.contracts import Augmentation, Budget, Model, Progress, Workplace
 from cvbench.samples import Dataset
 from cvbench.seeds import derive_seed
@@ -28,7 +29,7 @@ from cvbench_tasks.sot.draws import Draws
 from cvbench_tasks.sot.metrics import score
 from cvbench_tasks.sot.models import LearntOptions
 from cvbench_tasks.sot.one_pass import Tracker, all_passes
-from cvbench_tasks.sot.sequences import Trajectory, as_clips
+from cvbench_tasks.sot.sequences import Trajectory
 
 LOOKS_AT_VAL = 5  # times per stage that the val split, if there is one, is tracked to choose weights
 

@@ -16,11 +16,12 @@ from typing import Any
 
 import numpy as np
 
+from cvbench.clips import as_clips
 from cvbench.contracts import Metric, Scores
 from cvbench.errors import PluginError
 from cvbench.samples import AnyArray, Dataset, FloatArray
 from cvbench_tasks.sot.boxes import centres_and_sizes, overlaps
-from cvbench_tasks.sot.sequences import Trajectory, Truth, as_clips, truth_of
+from cvbench_tasks.sot.sequences import Trajectory, Truth, truth_of
 
 METRICS = (
     Metric("success", "OTB's area under the success plot: share of frames above 21 overlaps", primary=True),

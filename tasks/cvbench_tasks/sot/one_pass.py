@@ -9,11 +9,11 @@ from time import perf_counter
 
 import numpy as np
 
-from cvbench.clips import Clip
+from cvbench.clips import Clip, as_clips
 from cvbench.contracts import Augmentation, Budget, Model, Progress, Workplace
 from cvbench.samples import Dataset, FloatArray, UInt8Array
 from cvbench.seeds import derive_seed
-from cvbench_tasks.sot.sequences import Trajectory, as_clips, truth_of
+from cvbench_tasks.sot.sequences import Trajectory, truth_of
 
 
 class Tracker(ABC):

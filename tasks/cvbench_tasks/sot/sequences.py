@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cvbench.clips import Clip, Clips
+from cvbench.clips import Clip
 from cvbench.errors import DataError, PluginError
-from cvbench.samples import BoolArray, Dataset, FloatArray
+from cvbench.samples import BoolArray, FloatArray
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,6 @@ class Trajectory:
             frame = int(np.flatnonzero(~np.isfinite(self.boxes).all(axis=1))[0])
             raise PluginError(f"the box in frame {frame} of {clip.name} is {self.boxes[frame].tolist()}")
         return self
-
-
-def as_clips(data: Dataset) -> Clips:
-    """The data, if it is clips. Raises :class:`DataError` for any other."""
-    if not isinstance(data, Clips):
-        raise DataError("needs clips with tracks", where=data.spec.name)
-    return data
 
 
 def truth_of(clip: Clip) -> Truth:

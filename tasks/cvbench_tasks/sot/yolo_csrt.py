@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from cvbench.clips import frames_with_boxes
+from cvbench.clips import as_clips, frames_with_boxes
 from cvbench.contracts import Augmentation, Budget, Model, Progress, Workplace
 from cvbench.errors import NotApplicable
 from cvbench.plugins import make_options
@@ -25,7 +25,7 @@ from cvbench_tasks.sot.boxes import centres_and_sizes, kept_inside, overlaps
 from cvbench_tasks.sot.models import YoloCsrtOptions
 from cvbench_tasks.sot.one_pass import Tracker, all_passes
 from cvbench_tasks.sot.opencv_trackers import OpenCvTracker, check_there
-from cvbench_tasks.sot.sequences import Trajectory, as_clips
+from cvbench_tasks.sot.sequences import Trajectory
 
 Detect = Callable[[UInt8Array], FloatArray]  # uint8 (H, W, C) → (k, 4) boxes that it is sure of
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from cvbench.clips import as_clips
 from cvbench.contracts import Budget, Model, ModelInfo, Scores, Splits, Task, Workplace
 from cvbench.errors import DataError, UserError, near_names
 from cvbench.samples import AnnotationKind, Dataset, DatasetSpec
-from cvbench_tasks.sot.sequences import as_clips
 from cvbench_tasks.tracking.metrics import METRICS
 from cvbench_tasks.tracking.models import OPTIONS, known_models
 

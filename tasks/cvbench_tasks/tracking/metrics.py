@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from cvbench.clips import Clip, Tracks
+from cvbench.clips import Clip, Tracks, as_clips
 from cvbench.contracts import Metric, Scores
 from cvbench.errors import PluginError
 from cvbench.samples import Dataset
-from cvbench_tasks.sot.sequences import as_clips
 
 METRICS = (
     Metric("HOTA", "higher order tracking accuracy: finding and telling apart in equal parts", primary=True),

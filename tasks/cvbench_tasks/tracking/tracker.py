@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from cvbench.clips import Clip, Tracks, frames_with_boxes
+from cvbench.clips import Clip, Tracks, as_clips, frames_with_boxes
 from cvbench.contracts import Augmentation, Budget, Model, Progress, Workplace
 from cvbench.errors import NotApplicable
 from cvbench.plugins import make_options
@@ -20,7 +20,6 @@ from cvbench.scenes import BoxedImages
 from cvbench.seeds import derive_seed
 from cvbench_tasks.detection import Detection
 from cvbench_tasks.detection.detections import Detections
-from cvbench_tasks.sot.sequences import as_clips
 from cvbench_tasks.tracking.association import Fresh
 from cvbench_tasks.tracking.models import TrackerOptions
 
