@@ -16,10 +16,8 @@ from cvbench.plugins import load_task, make_options
 from cvbench.run_folder import RunFolder
 from cvbench.samples import DatasetSpec, labelled
 from cvbench.sheets import of_each_class, rows_sheet
-from cvbench.showing import file_name, seed_of
+from cvbench.showing import file_name, seed_of, suite_of
 from cvbench.store import Store
-from cvbench.suite_reading import parse_suite
-from cvbench.yaml_source import Source
 
 
 def before_after_sheets(run: RunFolder, store: Store, seed: int | None) -> Iterator[tuple[str, Image.Image]]:
@@ -29,7 +27,7 @@ def before_after_sheets(run: RunFolder, store: Store, seed: int | None) -> Itera
     Raises :class:`~cvbench.errors.UserError` for a seed that the run has not and
     :class:`~cvbench.errors.NotApplicable` for a task whose models do not give pictures.
     """
-    suite = parse_suite(Source(str(run.path / "run.json"), dict(run.suite)))
+    suite = suite_of(run)
     task, chosen = load_task(suite.task), seed_of(suite, seed)
     tests = {entry.label: labelled(open_entry(entry, task.kind)[1].splits.test) for entry in suite.datasets}
     for name, records in _contests(run, chosen).items():

@@ -10,10 +10,8 @@ from cvbench.errors import UserError
 from cvbench.plan import open_entry
 from cvbench.run_folder import RunFolder
 from cvbench.samples import AnnotationKind, Dataset
-from cvbench.showing import file_name, largest_sets, seed_of
+from cvbench.showing import file_name, largest_sets, seed_of, suite_of
 from cvbench.store import Store
-from cvbench.suite_reading import parse_suite
-from cvbench.yaml_source import Source
 
 
 def clips_of_run(run: RunFolder, store: Store, seed: int | None) -> Iterator[tuple[str, Clips]]:
@@ -21,7 +19,7 @@ def clips_of_run(run: RunFolder, store: Store, seed: int | None) -> Iterator[tup
 
     Raises :class:`UserError` for a seed that the run has not, and a run without clips.
     """
-    suite = parse_suite(Source(str(run.path / "run.json"), dict(run.suite)))
+    suite = suite_of(run)
     chosen = seed_of(suite, seed)
     for entry in suite.datasets:
         splits = open_entry(entry, AnnotationKind.TRACKS)[1].splits

@@ -162,6 +162,10 @@ class Tracks:
         """Where the rows of a frame are."""
         return slice(int(np.searchsorted(self.frames, frame)), int(np.searchsorted(self.frames, frame + 1)))
 
+    def select(self, kept: BoolArray) -> Tracks:
+        """The rows for which ``kept`` (M,) is true."""
+        return Tracks(**{part.name: getattr(self, part.name)[kept] for part in fields(self)})
+
 
 @dataclass(frozen=True)
 class Clip:

@@ -52,11 +52,15 @@ def compare(folder: RunFolder) -> Comparison:
 
 def _apart(cells: Sequence[CellRecord], contests: Mapping[str, str]) -> list[tuple[str | None, list[CellRecord]]]:
     """A data set's cells, table by table: of a model, or of a contest where several models train on real data alone."""
-    compete = {c.coordinates.regime for c in cells} == {"real"} and len({c.coordinates.model for c in cells}) > 1
+    regimes: dict[str, set[str]] = {}
+    for cell in cells:
+        regimes.setdefault(cell.coordinates.model, set()).add(cell.coordinates.regime)
+    competing = {model for model, seen in regimes.items() if seen == {"real"}}
     groups: dict[tuple[str | None, str], list[CellRecord]] = {}
     for cell in cells:
         model = cell.coordinates.model
-        groups.setdefault((contests.get(model, ""), "") if compete else (None, model), []).append(cell)
+        alone = model not in competing or len(competing) == 1
+        groups.setdefault((None, model) if alone else (contests.get(model, ""), ""), []).append(cell)
     return [(contest, group) for (contest, _), group in groups.items()]
 
 

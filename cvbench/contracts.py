@@ -255,6 +255,14 @@ class ModelInfo:
     version: int = 1
 
 
+@dataclass(frozen=True)
+class Learnt:
+    """What a model's training depends on: the part that learns, by its name, and that part's options, a dataclass."""
+
+    name: str
+    options: Any
+
+
 class Augmentation(StrEnum):
     """What a model does to its training pictures: its own choice, or the regime ``augment``'s strong one."""
 
@@ -320,6 +328,14 @@ class Task(ABC):
     @abstractmethod
     def score(self, predictions: Iterable[Any], truth: Dataset) -> Scores:
         """All of ``metrics`` from predictions and annotations."""
+
+    def learnt(self, name: str, options: Any) -> Learnt | None:
+        """What a model with these options learns, or None when it learns nothing: then ``real`` is its only regime.
+
+        Models with the same answer (trackers around one detector) share their trained weights: each must be able to
+        load what another saved. By default all of a model learns.
+        """
+        return Learnt(name, options)
 
     def check_splits(self, splits: Splits) -> None:  # noqa: B027
         """Raise :class:`~cvbench.errors.DataError` when this data cannot be trained or scored on."""

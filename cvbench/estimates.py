@@ -28,7 +28,7 @@ def sort_of(job: Job) -> str:
 def work(job: Job) -> int:
     """Pictures that the job passes through its networks."""
     if isinstance(job, CellJob):
-        return job.budget.steps * job.budget.batch_size
+        return job.budget.steps * job.budget.batch_size if job.learnt else 1
     if isinstance(job, FitJob):
         return job.budget.steps * job.budget.batch_size if job.budget else 1
     return job.count if isinstance(job, SampleJob | MixJob) else 1

@@ -228,10 +228,14 @@ class JudgeJob:
 
 @dataclass(frozen=True)
 class CellJob:
-    """Train a model in one regime and score it on the real test split."""
+    """Train a model in one regime and score it on the real test split.
+
+    ``learnt``: the part of the model that its training depends on; None when it learns nothing.
+    """
 
     task: PluginRef
     model: PluginRef
+    learnt: PluginRef | None
     budget: Budget
     part: RealPart
     regime: str
@@ -244,17 +248,21 @@ class CellJob:
 
     def description(self) -> dict[str, Any]:
         """For the trained model's content key: the task's version counts for the scores alone."""
-        said = {
+        always = {
             "task": self.task.name,
             "data": self.part.data.fingerprint,
-            "model": asdict(self.model),
+            "model": asdict(self.learnt or self.model),
+            "weights_seed": self.weights_seed,
+            "engine": self.engine,
+        }
+        if self.learnt is None:
+            return always
+        said = always | {
             "budget": asdict(self.budget),
             "part": self.part.description(),
             "regime": self.regime,
             "synthetic": self.synthetic.key if self.synthetic else None,
-            "weights_seed": self.weights_seed,
             "order_seed": self.order_seed,
-            "engine": self.engine,
             "refresh": self.refresh,
         }
         return said | ({"real_share": self.real_share} if self.real_share else {})
@@ -267,7 +275,9 @@ class CellJob:
     @cached_property
     def key(self) -> str:
         """The content key of the scores: the last thing that a cell makes."""
-        return content_key("scores", {"model": self.model_key, "task": asdict(self.task)})
+        said = {"model": self.model_key, "task": asdict(self.task)}
+        around = self.learnt is not None and self.learnt != self.model  # what is scored is more than what was trained
+        return content_key("scores", said | ({"around": asdict(self.model)} if around else {}))
 
 
 Job = FitJob | ProbeJob | SampleJob | MixJob | JudgeJob | CellJob

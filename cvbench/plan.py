@@ -103,7 +103,7 @@ def make_plan(suite: Suite, *, device: str, processes: int = 1) -> Plan:
             cell
             for model in suite.models
             for share in suite.shares
-            for regime, generator, ratio in _contenders(suite, share)
+            for regime, generator, ratio in (_contenders(suite, share) if grid.learns(model) else ONLY_REAL)
             for seed in suite.seeds
             for cell in [grid.cell(model, share, regime, generator, ratio, seed)]
         ]
@@ -143,9 +143,13 @@ def _facts(data: DataRef, opened: OpenedData) -> dict[str, Any]:
     }
 
 
-def _contenders(suite: Suite, share: RealShare) -> list[tuple[str, GeneratorEntry | None, float | None]]:
+Contender = tuple[str, GeneratorEntry | None, float | None]  # regime, generator, ratio
+ONLY_REAL: tuple[Contender, ...] = (("real", None, None),)
+
+
+def _contenders(suite: Suite, share: RealShare) -> list[Contender]:
     """The rows of every comparison: real, augment, then generator × regime × ratio."""
-    rows: list[tuple[str, GeneratorEntry | None, float | None]] = [("real", None, None)]
+    rows = list(ONLY_REAL)
     if suite.augments(share):
         rows.append(("augment", None, None))
     for generator in suite.generators:
@@ -177,23 +181,37 @@ class _Grid:
     ) -> PlannedCell:
         part = self._part(share, seed)
         synthetic = self._set(generator, share, part, ratio, seed) if generator and ratio else None
-        options: Any = make_options(self.task.model_options(model.name), model.options, where=model.label)
+        reference, learnt = self._references(model)
         budget = _filled(model.budget, _filled(self.suite.budget, self.task.default_budget))
         check_batch(budget.batch_size, self.processes)
         job = CellJob(
             task=PluginRef(self.suite.task, _implementation(type(self.task)), {}),
-            model=PluginRef(model.name, self._model_version(model.name), options_json(options)),
+            model=reference,
+            learnt=learnt,
             budget=budget,
             part=part,
             regime=regime,
             synthetic=synthetic,
-            weights_seed=derive_seed(seed, "weights", model.name),
+            weights_seed=derive_seed(seed, "weights", (learnt or reference).name),
             order_seed=derive_seed(seed, "order"),
             engine=self.engine if self.processes == 1 else f"{self.engine} x{self.processes}",
             refresh=generator.refresh if generator and regime == "mixed" else 1,
             real_share=generator.real_share if generator and regime == "mixed" else None,
         )
         return self._planned(job, model.label, share, regime, generator, ratio, seed)
+
+    def learns(self, model: ModelEntry) -> bool:
+        """Whether what the model is trained on changes anything."""
+        return self._references(model)[1] is not None
+
+    def _references(self, model: ModelEntry) -> tuple[PluginRef, PluginRef | None]:
+        """The model, and the part of it that learns."""
+        options: Any = make_options(self.task.model_options(model.name), model.options, where=model.label)
+        learnt = self.task.learnt(model.name, options)
+        return self._reference(model.name, options), self._reference(learnt.name, learnt.options) if learnt else None
+
+    def _reference(self, name: str, options: Any) -> PluginRef:
+        return PluginRef(name, self._model_version(name), options_json(options))
 
     def _model_version(self, name: str) -> str:
         known = {info.name: info.version for info in self.task.models()}

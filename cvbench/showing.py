@@ -30,7 +30,7 @@ def sheets_of(run: RunFolder, store: Store, seed: int | None) -> Iterator[tuple[
 
     Raises :class:`UserError` for a seed that the run has not.
     """
-    suite = parse_suite(Source(str(run.path / "run.json"), dict(run.suite)))
+    suite = suite_of(run)
     chosen = seed_of(suite, seed)
     kind = load_task(suite.task).kind
     real = {entry.label: cast(Pictures, open_entry(entry, kind)[1].splits.train) for entry in suite.datasets}
@@ -43,6 +43,14 @@ def sheets_of(run: RunFolder, store: Store, seed: int | None) -> Iterator[tuple[
             walk = _walk(generator, store)
             if walk is not None:
                 yield f"{name}-walk-{generator['name']}.png", walk
+
+
+def suite_of(run: RunFolder) -> Suite:
+    """The suite that the run was planned from.
+
+    Raises :class:`UserError` for what no longer holds of it, such as the name of a plugin that is gone.
+    """
+    return parse_suite(Source(str(run.path / "run.json"), dict(run.suite)))
 
 
 def seed_of(suite: Suite, seed: int | None) -> int:

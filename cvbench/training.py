@@ -21,6 +21,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from cvbench.contracts import Precision, Progress
@@ -226,6 +227,19 @@ class Ema:
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """The inverse of :meth:`state_dict`."""
         self.module.load_state_dict(state_dict)
+
+
+# ------------------------------------------------------------------------------- weights in a file
+
+
+def save_weights(network: nn.Module, file: Path) -> None:
+    """Its parameters and buffers as safetensors, from whatever device and in whatever memory format they are."""
+    save_file({name: tensor.contiguous().cpu() for name, tensor in network.state_dict().items()}, file)
+
+
+def load_weights(network: nn.Module, file: Path) -> None:
+    """The inverse of :func:`save_weights`: the network stays on its device."""
+    network.load_state_dict(load_file(file))
 
 
 # ---------------------------------------------------------------------------------------- the loop

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +12,7 @@ import typer
 
 from cvbench.cli.app import app
 from cvbench.cli.console import count, err, out
+from cvbench.cli.printed import FormatOption, Printed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -30,13 +30,6 @@ HOLDS = {  # what a class is counted in
 }
 
 
-class CheckFormat(StrEnum):
-    """How findings are printed."""
-
-    table = "table"
-    json = "json"
-
-
 @app.command("check-data", rich_help_panel="Data")
 def check_data(
     data: Annotated[
@@ -47,7 +40,7 @@ def check_data(
         list[str] | None,
         typer.Option(metavar="KEY=VALUE", help="An option of the reader: size=32, or of scenes size=[240,320]."),
     ] = None,
-    format: Annotated[CheckFormat, typer.Option(help="For people, or for scripts.")] = CheckFormat.table,
+    format: FormatOption = Printed.table,
 ) -> None:
     """Tell what data holds and everything that is wrong with it. Exit code 2 when something is."""
     from dataclasses import asdict
@@ -61,7 +54,7 @@ def check_data(
         findings, items, splits = looked_at(plugin, root, data)
     by_split = counts(items, splits)
     bad = sum(finding.level == "problem" for finding in findings)
-    if format is CheckFormat.json:
+    if format is Printed.json:
         facts = {"reader": name, "splits": by_split or None, "findings": [asdict(finding) for finding in findings]}
         print(json.dumps(facts, indent=1))
     else:

@@ -5,26 +5,19 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from cvbench.cli.app import app
 from cvbench.cli.console import out
+from cvbench.cli.printed import FormatOption, Printed
 from cvbench.errors import UserError, near_names
 
 if TYPE_CHECKING:
     from cvbench.plugins import Kind
 
 KINDS = ("tasks", "models", "generators", "readers", "suites")
-
-
-class ListFormat(StrEnum):
-    """How it is printed."""
-
-    table = "table"
-    json = "json"
 
 
 @app.command("list", rich_help_panel="Plugins")
@@ -34,7 +27,7 @@ def list_(
         typer.Argument(metavar="[KIND|NAME]", help="tasks, models, generators, readers, suites; or one by its name."),
     ] = None,
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One of that kind only.")] = None,
-    format: Annotated[ListFormat, typer.Option(help="For people, or for scripts.")] = ListFormat.table,
+    format: FormatOption = Printed.table,
 ) -> None:
     """List what is installed, with licences and what is wrong with broken ones. With a NAME: all of its options."""
     from cvbench.cli.plugin_page import of_name, print_page
@@ -46,7 +39,7 @@ def list_(
     wanted = name if kind else what
     if wanted:
         rows = of_name(wanted, rows)
-    if format is ListFormat.json:
+    if format is Printed.json:
         print(json.dumps(rows, indent=1))
         return
     for kind, found in rows.items():

@@ -11,6 +11,7 @@ import typer
 
 from cvbench.cli.app import app
 from cvbench.cli.console import err, out
+from cvbench.cli.printed import FormatOption, Printed
 from cvbench.cli.run import DeviceChoice, DeviceOption
 
 if TYPE_CHECKING:
@@ -26,13 +27,6 @@ class ExtractorChoice(StrEnum):
     inception = "inception"
 
 
-class QualityFormat(StrEnum):
-    """How the numbers are printed."""
-
-    table = "table"
-    json = "json"
-
-
 @app.command(rich_help_panel="Data")
 def quality(
     real: Annotated[str, typer.Argument(help="The real data set's name, or its folder.")],
@@ -43,7 +37,7 @@ def quality(
     ] = ExtractorChoice.task,
     weights: Annotated[Path | None, typer.Option(help="Inception's weights file.", show_default="downloaded")] = None,
     seed: Annotated[int, typer.Option(help="Which pictures are compared when there are more than enough.")] = 0,
-    format: Annotated[QualityFormat, typer.Option(help="For people, or for scripts.")] = QualityFormat.table,
+    format: FormatOption = Printed.table,
     out_folder: Annotated[
         Path | None, typer.Option("--out", help="Write fidelity.json and nearest-pairs.png into a new or empty folder.")
     ] = None,
@@ -78,7 +72,7 @@ def quality(
     }
     if out_folder is not None:
         write_quality(out_folder, report, found, pair)
-    if format is QualityFormat.json:
+    if format is Printed.json:
         print(json.dumps(report, indent=1, allow_nan=False))
     else:
         _print(found)

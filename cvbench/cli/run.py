@@ -158,7 +158,8 @@ def _budgets(jobs: Sequence[Job]) -> list[str]:
 
     told: dict[str, None] = {}
     for job in jobs:
-        if isinstance(job, CellJob | FitJob) and job.budget:
+        learns = job.learnt if isinstance(job, CellJob) else True
+        if isinstance(job, CellJob | FitJob) and job.budget and learns:
             name, each = (job.generator.name, " a fit") if isinstance(job, FitJob) else (job.model.name, " a cell")
             told[f"{name} {job.budget.steps:,} × {job.budget.batch_size}{each}"] = None
     return sorted(told)

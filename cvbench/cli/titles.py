@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from cvbench.jobs import CellJob, FitJob, Job, JudgeJob, MixJob, ProbeJob, RealPart, SampleJob, closure, fits_of
+from cvbench.suite import RealShare
 
 if TYPE_CHECKING:
     from cvbench.ledger import Coordinates
@@ -66,9 +67,7 @@ def part_of(job: Job) -> RealPart:
 
 def share(part: RealPart) -> str:
     """How much of the train split it is, as a suite's tables say it."""
-    if part.samples:
-        return f"{part.samples} samples"
-    return f"{part.per_class}/class" if part.per_class else f"{100 * (part.fraction or 0):g}%"
+    return str(RealShare(fraction=part.fraction, per_class=part.per_class, samples=part.samples))
 
 
 def _generators(job: Job) -> list[str]:

@@ -15,13 +15,12 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from cvbench.contracts import Progress, Workplace, silent
 from cvbench.samples import DatasetSpec, LabelledImages, UInt8Array
 from cvbench.seeds import derive_seed
-from cvbench.training import BatchOrder, Descent, OptimizerSettings, run_steps, to_tensor
+from cvbench.training import BatchOrder, Descent, OptimizerSettings, load_weights, run_steps, save_weights, to_tensor
 
 STEPS, BATCH = 600, 128
 FEATURES = 128
@@ -78,7 +77,7 @@ class Probe:
 
     def save(self, folder: Path) -> None:
         """Weights and spec, into an existing folder."""
-        save_file({k: v.contiguous().cpu() for k, v in self.network.state_dict().items()}, folder / "probe.safetensors")
+        save_weights(self.network, folder / "probe.safetensors")
         (folder / "probe.json").write_text(json.dumps(self.spec.to_json()))
 
 
@@ -86,7 +85,7 @@ def load_probe(folder: Path, device: str = "cpu") -> Probe:
     """The probe that :meth:`Probe.save` wrote."""
     spec = DatasetSpec.from_json(json.loads((folder / "probe.json").read_text()))
     network = _Network(spec.channels, len(spec.classes))
-    network.load_state_dict(load_file(folder / "probe.safetensors"))
+    load_weights(network, folder / "probe.safetensors")
     return Probe(network.to(device).eval(), spec)
 
 

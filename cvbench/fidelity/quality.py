@@ -24,8 +24,7 @@ from cvbench.fidelity.pictures import pair_sheet
 from cvbench.fidelity.probe import load_probe
 from cvbench.jobs import DataRef, ProbeJob, RealPart
 from cvbench.plan import open_entry
-from cvbench.readers.image_folder import class_folders
-from cvbench.readers.pictures import decode, pictures_in, unequal
+from cvbench.readers.pictures import decode, folders_in, pictures_in, unequal
 from cvbench.samples import DatasetSpec, LabelledImages, labelled
 from cvbench.seeds import derive_seed
 from cvbench.steps import run_job
@@ -56,7 +55,7 @@ def open_synthetic(folder: Path, real: DatasetSpec) -> LabelledImages:
     """
     if not folder.is_dir():
         raise DataError("there is no such folder", where=str(folder), hint="`cvbench generate` writes one")
-    folders = {place.name: place for place in class_folders(folder)}
+    folders = {place.name: place for place in folders_in(folder)}
     for name in sorted(folders.keys() ^ set(real.classes)):
         whose = f"which {real.name} lacks" if name in folders else f"but {real.name} does"
         raise DataError(

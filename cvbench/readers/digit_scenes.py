@@ -18,17 +18,15 @@ from annotated_types import Ge
 from cvbench.contracts import Reader, Splits
 from cvbench.errors import DataError
 from cvbench.readers.digits import Digits
+from cvbench.readers.glyphs import GLYPH, INK, TURNED, padded, turned
 from cvbench.samples import AnnotationKind, BoolArray, Dataset, DatasetSpec, LabelledImages, UInt8Array, labelled
 from cvbench.scenes import Instance, InstanceImages
 from cvbench.seeds import derive_seed
 
 FloatPicture = npt.NDArray[np.float32]
 
-GLYPH = 8  # pixels a side
 MOST_DIGITS = 5
 ENLARGED = (1.5, 3.0)
-TURNED = 15.0  # degrees, either way
-INK = 128  # a pixel belongs to the digit from this opacity on, of 255
 LEAST_VISIBLE = 0.8  # share of a digit that later ones must leave to be seen
 PLACES_TRIED = 8
 MOST_CLUTTER = 4  # strokes, and torn pieces of digits
@@ -113,16 +111,10 @@ def _torn(glyph: UInt8Array, rng: np.random.Generator) -> UInt8Array:
 
 def _placed(glyph: UInt8Array, size: tuple[int, int], rng: np.random.Generator) -> UInt8Array:
     """uint8 (H, W): the digit's opacity on the canvas, enlarged, turned and wholly inside."""
-    from PIL import Image
-
     scale, turn = rng.uniform(*ENLARGED), math.radians(rng.uniform(-TURNED, TURNED))
     reach = GLYPH / 2 * scale * (abs(math.cos(turn)) + abs(math.sin(turn)))
     y, x = (rng.uniform(reach, side - reach) for side in size)
-    cos, sin = math.cos(turn) / scale, math.sin(turn) / scale
-    padded = Image.fromarray(np.pad(glyph, GLYPH // 2))  # so that a stroke at its edge fades out
-    back = (cos, sin, GLYPH - cos * x - sin * y, -sin, cos, GLYPH + sin * x - cos * y)
-    turned = padded.transform((size[1], size[0]), Image.Transform.AFFINE, back, Image.Resampling.BICUBIC)
-    return np.asarray(turned)
+    return turned(padded(glyph), scale, turn, (x, y), size)
 
 
 def _paint(canvas: FloatPicture, opacity: UInt8Array, rng: np.random.Generator) -> None:

@@ -22,7 +22,7 @@ from cvbench.contracts import Finding, Reader, Splits
 from cvbench.errors import DataError
 from cvbench.readers.decoded import decoded_once, listing_key
 from cvbench.readers.items import Item, named
-from cvbench.readers.pictures import EXTENSIONS, conversions, decode, entries, pictures_in, unequal
+from cvbench.readers.pictures import EXTENSIONS, conversions, decode, entries, folders_in, pictures_in, unequal
 from cvbench.regimes import split_real
 from cvbench.samples import AnnotationKind, DatasetSpec, IntArray, LabelledImages, UInt8Array, labelled
 from cvbench.seeds import derive_seed
@@ -59,7 +59,7 @@ class ImageFolder(Reader):
         for fault in layout_faults(root):
             raise fault
         parts = split_folders(root)
-        classes = [folder.name for folder in class_folders(parts.get("train", root))]
+        classes = [folder.name for folder in folders_in(parts.get("train", root))]
         if parts:
             opened = {split: self._decoded(root, folder, classes) for split, folder in parts.items()}
             return Splits(opened["train"], opened["test"], opened.get("val"))
@@ -116,7 +116,7 @@ class ImageFolder(Reader):
 
     @classmethod
     def recognises(cls, root: Path) -> bool:
-        folders = class_folders(split_folders(root).get("train", root))
+        folders = folders_in(split_folders(root).get("train", root))
         return any(True for folder in folders for _ in pictures_in(folder))
 
     def check(self, root: Path) -> Iterator[Finding]:
@@ -134,7 +134,7 @@ class ImageFolder(Reader):
             for fault in layout_faults(root):
                 look.blame(fault)
             for split, folder in (split_folders(root) or {"": root}).items():
-                for class_folder in class_folders(folder) if folder.is_dir() else []:
+                for class_folder in folders_in(folder) if folder.is_dir() else []:
                     for file in pictures_in(class_folder):
                         look.at(file, split, root)
             if len(look.sizes) > 1:
@@ -196,7 +196,7 @@ def layout_faults(root: Path) -> Iterator[DataError]:
         return
     parts = split_folders(root)
     train = parts.get("train", root)
-    folders = class_folders(train)
+    folders = folders_in(train)
     classes = {folder.name for folder in folders}
     if not folders:
         yield DataError("has no class folders", where=str(train), hint="its pictures belong into <class>/*.png")
@@ -207,7 +207,7 @@ def layout_faults(root: Path) -> Iterator[DataError]:
         if not any(pictures_in(folder)):
             yield DataError("this class folder holds no pictures", where=str(folder), hint="fill or remove it")
     for split, part in parts.items():
-        for folder in class_folders(part):
+        for folder in folders_in(part):
             if folder.name not in classes:
                 hint = "remove it, or add training pictures of that class"
                 yield DataError(f"{split} has a class {folder.name!r} that train lacks", where=str(part), hint=hint)
@@ -216,7 +216,7 @@ def layout_faults(root: Path) -> Iterator[DataError]:
 def left_out(root: Path) -> Iterator[Path]:
     """What lies in the class folders and is not taken for a picture: other names, links that lead nowhere."""
     for folder in split_folders(root).values() or [root]:
-        for class_folder in class_folders(folder) if folder.is_dir() else []:
+        for class_folder in folders_in(folder) if folder.is_dir() else []:
             for path in entries(class_folder):
                 if not path.is_dir() and not (path.is_file() and path.suffix.lower() in EXTENSIONS):
                     yield path
@@ -224,7 +224,7 @@ def left_out(root: Path) -> Iterator[Path]:
 
 def elsewhere(root: Path) -> Iterator[Finding]:
     """Pictures that lie where none is looked for: beside the class folders, or deeper in them."""
-    looked_into = {inner for folder in split_folders(root).values() or [root] for inner in class_folders(folder)}
+    looked_into = {inner for folder in split_folders(root).values() or [root] for inner in folders_in(folder)}
     for folder, inner, files in os.walk(root):
         inner[:] = sorted(name for name in inner if not name.startswith("."))
         pictures = [name for name in sorted(files) if Path(name).suffix.lower() in EXTENSIONS and name[0] != "."]
@@ -241,8 +241,3 @@ def split_folders(root: Path) -> dict[str, Path]:
             if (root / name).is_dir():
                 found.setdefault(split, root / name)
     return found if "train" in found else {}
-
-
-def class_folders(folder: Path) -> list[Path]:
-    """Its folders in the order of their names; hidden ones are left out."""
-    return [path for path in entries(folder) if path.is_dir() and not path.name.startswith(".")]

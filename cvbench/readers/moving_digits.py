@@ -20,16 +20,14 @@ from cvbench.clips import Clip, Clips, Tracks
 from cvbench.contracts import Reader, Splits
 from cvbench.errors import DataError
 from cvbench.readers.digits import Digits
+from cvbench.readers.glyphs import GLYPH, INK, TURNED, padded, turned
 from cvbench.samples import AnnotationKind, DatasetSpec, LabelledImages, UInt8Array, labelled
 from cvbench.seeds import derive_seed
 
 FloatPicture = npt.NDArray[np.float32]
 Path2D = npt.NDArray[np.float64]  # (L, 2): x, y of a centre in every frame
 
-GLYPH = 8  # pixels a side
 ENLARGED = (1.75, 3.0)
-TURNED = 15.0  # degrees, either way
-INK = 128  # a pixel belongs to the digit from this opacity on, of 255
 BRIGHTNESS = (130, 256)
 SPEED = (0.6, 2.5)  # pixels per frame
 JERK = 0.15  # standard deviation of the acceleration, in pixels per frame²
@@ -149,7 +147,7 @@ def _distractor(glyphs: LabelledImages, options: MovingDigitsOptions, rng: np.ra
 
 def _mover(glyph: UInt8Array, label: int | None, path: Path2D, rng: np.random.Generator) -> Mover:
     scale, turn = rng.uniform(*ENLARGED), math.radians(rng.uniform(-TURNED, TURNED))
-    return Mover(Image.fromarray(np.pad(glyph, GLYPH // 2)), label, path, scale, turn, float(rng.integers(*BRIGHTNESS)))
+    return Mover(padded(glyph), label, path, scale, turn, float(rng.integers(*BRIGHTNESS)))
 
 
 def _bouncing(options: MovingDigitsOptions, rng: np.random.Generator) -> Path2D:
@@ -217,11 +215,7 @@ def _drawn(mover: Mover, number: int) -> tuple[UInt8Array, int, int]:
     side = math.ceil(GLYPH * mover.scale * math.sqrt(2)) + 3
     x, y = mover.centres[number]
     left, top = math.floor(x - side / 2), math.floor(y - side / 2)
-    cos, sin = math.cos(mover.turn) / mover.scale, math.sin(mover.turn) / mover.scale
-    x, y = x - left, y - top
-    back = (cos, sin, GLYPH - cos * x - sin * y, -sin, cos, GLYPH + sin * x - cos * y)
-    turned = mover.glyph.transform((side, side), Image.Transform.AFFINE, back, Image.Resampling.BICUBIC)
-    return np.asarray(turned), left, top
+    return turned(mover.glyph, mover.scale, mover.turn, (x - left, y - top), (side, side)), left, top
 
 
 def _paint(

@@ -16,7 +16,7 @@ import numpy as np
 from cvbench.errors import DataError
 from cvbench.readers.findings import Findings
 from cvbench.readers.masks import opened, same_size
-from cvbench.readers.pictures import entries, pictures_in
+from cvbench.readers.pictures import entries, folders_in, pictures_in
 from cvbench.readers.places import find_place
 from cvbench.readers.scenes import SPLITS, Listing, Scene, SceneOptions, SceneReader
 from cvbench.samples import AnnotationKind
@@ -86,12 +86,8 @@ class Nuclei(ObjectMasks):
 
 def sample_folders(root: Path) -> Iterator[Path]:
     """The folders of single pictures, in the root or one level down (``stage1_train``), by name."""
-    for folder in (root, *_folders(root)):
-        yield from (path for path in _folders(folder) if (path / "images").is_dir() and (path / "masks").is_dir())
-
-
-def _folders(root: Path) -> list[Path]:
-    return [path for path in entries(root) if path.is_dir() and not path.name.startswith(".")]
+    for folder in (root, *folders_in(root)):
+        yield from (path for path in folders_in(folder) if (path / "images").is_dir() and (path / "masks").is_dir())
 
 
 def _objects(masks: Sequence[Path], height: int, width: int, findings: Findings) -> list[Instance]:

@@ -29,6 +29,11 @@ def entries(folder: Path) -> list[Path]:
         raise DataError(f"cannot be listed: {error.strerror}", where=str(folder)) from None
 
 
+def folders_in(folder: Path) -> list[Path]:
+    """Its folders in the order of their names; hidden ones are left out."""
+    return [path for path in entries(folder) if path.is_dir() and not path.name.startswith(".")]
+
+
 def pictures_in(folder: Path) -> Iterator[Path]:
     """Its files that are pictures by their names, in order."""
     return (

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
@@ -24,7 +24,7 @@ from cvbench.readers.items import Item, named
 from cvbench.readers.letterbox import Letterbox
 from cvbench.readers.places import find_place
 from cvbench.regimes import split_real
-from cvbench.samples import AnnotationKind, BoolArray, DatasetSpec, UInt8Array
+from cvbench.samples import AnnotationKind, DatasetSpec, UInt8Array
 from cvbench.seeds import derive_seed
 
 SPLITS = ("train", "val", "test")
@@ -164,7 +164,7 @@ class VideoReader(Reader):
         inside = (x1 < width) & (y1 < height) & (x2 > 0) & (y2 > 0)
         if findings is not None and not inside.all():
             findings.note(one.source, f"{(~inside).sum():,} boxes lie outside the picture: absent there")
-        frames, tracks = one.frames, where(one.tracks, inside)
+        frames, tracks = one.frames, one.tracks.select(inside)
         if size is not None:
             fit = Letterbox(height, width, size)
             frames = Letterboxed(frames, fit)
@@ -207,11 +207,6 @@ class Part:
 
     def __iter__(self) -> Iterator[UInt8Array]:
         return (self[place] for place in range(len(self)))
-
-
-def where(tracks: Tracks, kept: BoolArray) -> Tracks:
-    """The rows for which ``kept`` (M,) is true."""
-    return Tracks(**{part.name: getattr(tracks, part.name)[kept] for part in fields(Tracks)})
 
 
 # ---------------------------------------------------------------------------------------- splits
@@ -266,7 +261,7 @@ def _part(one: Footage, start: int, stop: int | None) -> Footage:
     end = len(one.frames) if stop is None else stop
     if end - start < 1:
         raise DataError(f"has {len(one.frames)} frames: no halves", where=str(one.source))
-    tracks = where(one.tracks, (one.tracks.frames >= start) & (one.tracks.frames < end))
+    tracks = one.tracks.select((one.tracks.frames >= start) & (one.tracks.frames < end))
     tracks = replace(tracks, frames=tracks.frames - start)
     return replace(one, name=f"{one.name}[{start}:{end}]", frames=Part(one.frames, start, end), tracks=tracks)
 

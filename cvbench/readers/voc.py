@@ -23,10 +23,9 @@ from cvbench.readers.pictures import entries, pictures_in
 from cvbench.readers.places import find_place
 from cvbench.readers.scenes import SPLITS, Listing, Scene, SceneOptions, SceneReader
 from cvbench.samples import AnnotationKind
-from cvbench.scenes import IGNORED, Instance
+from cvbench.scenes import BACKGROUND, IGNORED, Instance
 
 Part = Literal["boxes", "mask", "instances"]
-BACKGROUND = "background"
 VOC_2012 = (
     "background aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse motorbike person "
     "pottedplant sheep sofa train tvmonitor"

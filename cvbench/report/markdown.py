@@ -32,9 +32,8 @@ def as_markdown(comparison: Comparison, *, per_class: bool = False) -> str:
     for table in comparison.tables:
         parts += [_section(table), *(_classes(grid) for grid in class_grids(table) if per_class)]
     parts += [_field(field, comparison.tables[0].primary) for field in comparison.fields]
-    ended = ", ".join(f"{count} {status}" for status, count in sorted(comparison.statuses.items()))
     made = ", ".join(f"{name} {value}" for name, value in comparison.environment.items())
-    parts.append(f"Cells: {ended}. Made with {_escaped(made)}.")
+    parts.append(f"Cells: {words.ended(comparison.statuses)}. Made with {_escaped(made)}.")
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

@@ -44,8 +44,7 @@ def print_tables(comparison: Comparison, console: Console, *, per_class: bool = 
         for line in words.field_footnotes(field):
             console.print(Text(line, style="dim"))
         console.print()
-    ended = ", ".join(f"{count} {status}" for status, count in sorted(comparison.statuses.items()))
-    console.print(Text(f"{comparison.name}: cells: {ended}"))
+    console.print(Text(f"{comparison.name}: cells: {words.ended(comparison.statuses)}"))
 
 
 def _grid(table: Table, *, results: bool, cost: bool) -> RichTable:

@@ -204,6 +204,11 @@ def controls_judged(table: Table) -> str:
     return f"Controls: {len(known) - len(odd)} of {len(known)} show what they must{warning}."
 
 
+def ended(statuses: Mapping[str, int]) -> str:
+    """How many cells have which status: ``1 failed, 11 ok``."""
+    return ", ".join(f"{count} {status}" for status, count in sorted(statuses.items()))
+
+
 def title(table: Table) -> str:
     """``classification · digits · simple_cnn``; of a contest, ``translation · digits · noise 0.15``."""
     return f"{table.task} · {table.dataset} · {table.contest or table.model or 'models'}"

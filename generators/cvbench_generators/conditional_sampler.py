@@ -10,16 +10,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from cvbench.contracts import Sampler
 from cvbench.datasets import gather
-from cvbench.errors import DataError, NotApplicable
+from cvbench.errors import NotApplicable
 from cvbench.samples import Dataset, DatasetSpec, IntArray, LabelledImages, proportional_counts, shuffled_labels
 from cvbench.seeds import derive_seed
-from cvbench.training import Curves
+from cvbench.training import Curves, load_weights, save_weights
+from cvbench_generators.saved_sampler import read_back
 
 FORMAT = 2
 CHUNK = 500  # pictures per chunk; the noise is drawn chunk by chunk, so this is part of what a seed means
@@ -86,10 +85,7 @@ class ConditionalSampler(Sampler):
 
     def sample(self, count: int, *, seed: int, class_counts: IntArray | None = None) -> Iterator[LabelledImages]:
         """Raises :class:`NotApplicable` when a class is asked for of which the fit saw no picture."""
-        counts = proportional_counts(self.class_counts, count) if class_counts is None else class_counts
-        unseen = np.flatnonzero((counts > 0) & (self.class_counts == 0))
-        if len(unseen):
-            raise NotApplicable(f"class {self.spec.classes[unseen[0]]!r} had no picture to learn from")
+        counts = counts_to_draw(self.spec, self.class_counts, count, class_counts)
         labels = shuffled_labels(counts, derive_seed(seed, "labels"))
         for start in range(0, count, CHUNK):
             chunk = labels[start : start + CHUNK]
@@ -113,10 +109,7 @@ class ConditionalSampler(Sampler):
         return LabelledImages(self.spec, to_bytes(drawn, self.spec), labels)
 
     def save(self, folder: Path) -> None:
-        save_file(
-            {name: tensor.contiguous().cpu() for name, tensor in self.network.state_dict().items()},
-            folder / "network.safetensors",
-        )
+        save_weights(self.network, folder / "network.safetensors")
         description = {
             "format": FORMAT,
             "spec": self.spec.to_json(),
@@ -133,25 +126,26 @@ def load_sampler(folder: Path, device: str, build: Build) -> ConditionalSampler:
 
     Raises :class:`DataError` for a file that is missing, cut short, of another version or of another network.
     """
-    try:
-        description = json.loads((folder / "sampler.json").read_text())
-        if description["format"] != FORMAT:
-            found = description["format"]
-            raise DataError(f"a sampler of format {found}, this version reads {FORMAT}", where=str(folder))
+    with read_back(folder / "sampler.json", FORMAT) as description:
         spec, about = DatasetSpec.from_json(description["spec"]), description["about"]
         counts = np.array(description["class_counts"], dtype=np.int64)
         network, draw = build(spec, about)
-        network.load_state_dict(load_file(folder / "network.safetensors"))
+        load_weights(network, folder / "network.safetensors")
         curves, notes = json.loads((folder / "curves.json").read_text()), tuple(description["notes"])
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        said = (str(error).splitlines() or ["no message"])[0]  # torch lists every tensor that does not fit
-        raise DataError(
-            f"not a readable sampler ({type(error).__name__}: {said})",
-            where=str(folder),
-            hint="fit it again",
-        ) from error
     network.to(device).to(memory_format=torch.channels_last)
     return ConditionalSampler(network, draw, spec, counts, about, curves, notes)
+
+
+def counts_to_draw(spec: DatasetSpec, learnt: IntArray, count: int, asked: IntArray | None) -> IntArray:
+    """Samples per class, int64 (K,): as asked for, else ``count`` in the proportions of the pictures ``learnt`` from.
+
+    Raises :class:`NotApplicable` when a class is asked for of which there was no picture.
+    """
+    counts = proportional_counts(learnt, count) if asked is None else asked
+    unseen = np.flatnonzero((counts > 0) & (learnt == 0))
+    if len(unseen):
+        raise NotApplicable(f"class {spec.classes[unseen[0]]!r} had no picture to learn from")
+    return counts
 
 
 def pictures_to_learn(train: Dataset, name: str) -> LabelledImages:
@@ -174,6 +168,11 @@ def pictures_to_learn(train: Dataset, name: str) -> LabelledImages:
 def padded_side(side: int, multiple: int) -> int:
     """The least multiple that holds the side."""
     return -(-side // multiple) * multiple
+
+
+def padded_shape(spec: DatasetSpec, multiple: int) -> tuple[int, int, int]:
+    """(C, H', W') of the pictures in a network that needs sides of this multiple."""
+    return spec.channels, padded_side(spec.height, multiple), padded_side(spec.width, multiple)
 
 
 def to_network(images: Tensor, multiple: int) -> Tensor:

@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
 
 from cvbench.contracts import Sampler
 from cvbench.datasets import gather
-from cvbench.errors import DataError, NotApplicable
+from cvbench.errors import NotApplicable
 from cvbench.fidelity.probe import Probe, load_probe
-from cvbench.samples import DatasetSpec, IntArray, LabelledImages, UInt8Array, proportional_counts, shuffled_labels
+from cvbench.samples import DatasetSpec, IntArray, LabelledImages, UInt8Array, shuffled_labels
 from cvbench.seeds import derive_seed
 from cvbench.training import Curves
-from cvbench_generators.conditional_sampler import CHUNK, ConditionalSampler
+from cvbench_generators.conditional_sampler import CHUNK, ConditionalSampler, counts_to_draw
+from cvbench_generators.saved_sampler import read_back
 
 FORMAT = 1
 TRIES = 20  # a class that turns up less than once in TRIES times its fair share of the draws is given up
@@ -41,10 +41,7 @@ class LabelledSampler(Sampler):
 
     def sample(self, count: int, *, seed: int, class_counts: IntArray | None = None) -> Iterator[LabelledImages]:
         """Raises :class:`NotApplicable` when a class is asked for of which the fit saw no picture, or draws none."""
-        counts = proportional_counts(self.class_counts, count) if class_counts is None else class_counts
-        unseen = np.flatnonzero((counts > 0) & (self.class_counts == 0))
-        if len(unseen):
-            raise NotApplicable(f"class {self.spec.classes[unseen[0]]!r} had no picture to learn from")
+        counts = counts_to_draw(self.spec, self.class_counts, count, class_counts)
         labels = shuffled_labels(counts, derive_seed(seed, "labels"))
         pictures_of = self._pictures(counts, seed)
         for start in range(0, count, CHUNK):
@@ -176,11 +173,7 @@ def load_labelled(load: Load, folder: Path, device: str) -> LabelledSampler:
 
     Raises :class:`DataError` for a file that is missing, cut short or of another version.
     """
-    try:
-        description = json.loads((folder / "labels.json").read_text())
-        if description["format"] != FORMAT:
-            found = description["format"]
-            raise DataError(f"a labelled sampler of format {found}, this version reads {FORMAT}", where=str(folder))
+    with read_back(folder / "labels.json", FORMAT) as description:
         counts = np.array(description["class_counts"], dtype=np.int64)
         shared: dict[str, Any] = {
             "spec": DatasetSpec.from_json(description["spec"]),
@@ -197,11 +190,6 @@ def load_labelled(load: Load, folder: Path, device: str) -> LabelledSampler:
             confidence=float(description["confidence"]),
             **shared,
         )
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        said = (str(error).splitlines() or ["no message"])[0]
-        raise DataError(
-            f"not a readable sampler ({type(error).__name__}: {said})", where=str(folder), hint="fit it again"
-        ) from error
 
 
 def class_folder(label: int) -> str:

@@ -67,6 +67,18 @@ def test_an_augment_regime_keeps_a_table_per_model(tmp_path, toy, cvbench):
     assert "toy · digits · second" in said.out
 
 
+def test_what_learns_nothing_is_scored_on_real_data_alone_in_a_table_of_its_own(tmp_path, cvbench):
+    text = RESTORERS.replace("models:", "models:\n  - {as: learns, name: pix2pix}")
+    text = text.replace("budget:", "generators: [copy]\nregimes: [mixed]\nfidelity: none\nbudget:")
+    said = cvbench("run", written(tmp_path, text), "--out", tmp_path / "run", COLUMNS="160")
+    assert said.code == 0, said
+    learns, rest = said.out.split("translation · digits · hole 0.5")
+    assert "mixed copy ×1" in learns
+    assert "inpaint_ns" in rest
+    assert said.out.count("mixed copy ×1") == 1
+    assert "5 ok" in said.out
+
+
 def test_restorers_compete_by_corruption_and_can_be_looked_at(tmp_path, cvbench):
     run, sheets = tmp_path / "run", tmp_path / "sheets"
     said = cvbench("run", written(tmp_path, RESTORERS), "--out", run, COLUMNS="160")

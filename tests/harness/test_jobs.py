@@ -22,7 +22,8 @@ PART = RealPart(DATA, 0.1, None, 7)
 FIT = FitJob(PluginRef("flow", "flow v1", {}), Budget(10), PART, 1, "torch cpu")
 SAMPLES = SampleJob(FIT, 100, 2)
 CELL = CellJob(
-    PluginRef("classification", "task v1", {}), PluginRef("cnn", "model v1", {}), Budget(10), PART, "mixed", SAMPLES,
+    PluginRef("classification", "task v1", {}), PluginRef("cnn", "model v1", {}), PluginRef("cnn", "model v1", {}),
+    Budget(10), PART, "mixed", SAMPLES,
     3, 4, "torch cpu",
 )  # fmt: skip
 
@@ -50,6 +51,22 @@ def test_a_mended_metric_trains_nothing_again():
     mended = replace(CELL, task=PluginRef("classification", "task v2", {}))
     assert mended.model_key == CELL.model_key
     assert mended.key != CELL.key
+
+
+def test_models_around_one_learnt_part_are_trained_once_and_scored_each():
+    sort, bytetrack = (
+        replace(CELL, model=PluginRef(name, "v1", {}), learnt=PluginRef("yolo", "v1", {})) for name in ("sort", "byte")
+    )
+    assert sort.model_key == bytetrack.model_key
+    assert sort.key != bytetrack.key
+    assert sort.model_key != replace(sort, learnt=PluginRef("yolo", "v1", {"width": 2})).model_key
+
+
+def test_a_model_that_learns_nothing_depends_on_no_training_picture():
+    untrained = replace(CELL, learnt=None, regime="real", synthetic=None)
+    assert untrained.key == replace(untrained, part=replace(PART, fraction=0.5), budget=Budget(20)).key
+    assert untrained.key != with_data(untrained, fingerprint="train-another test").key
+    assert untrained.key != replace(untrained, weights_seed=9).key
 
 
 def test_what_is_done_after_sampling_changes_the_set_and_not_the_fit():

@@ -22,7 +22,7 @@ from cvbench.store import Store
 
 PLUGIN = PluginRef("means", "x:Means v1", {})
 PART = RealPart(DataRef("d", "digits", "", None, {}, 0.0), 1.0, None, 0)
-CELL = CellJob(PLUGIN, PLUGIN, Budget(5, 8), PART, "real", None, 0, 0, "")
+CELL = CellJob(PLUGIN, PLUGIN, PLUGIN, Budget(5, 8), PART, "real", None, 0, 0, "")
 
 
 def test_only_the_cores_that_this_process_may_use_are_shared_out(monkeypatch):

@@ -8,18 +8,13 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
 from cvbench.samples import DatasetSpec
-from cvbench_generators.conditional_sampler import Noise, padded_side
+from cvbench_generators.conditional_sampler import Noise, padded_shape
 
 
 def halvings(spec: DatasetSpec) -> int:
     """How often the sides halve on the way to the coarsest map, which is 2 to 10 px wide up to 80 px."""
     side = max(spec.height, spec.width)
     return 2 if side <= 40 else 3
-
-
-def padded_shape(spec: DatasetSpec, multiple: int) -> tuple[int, int, int]:
-    """(C, H, W) of the pictures that the networks see."""
-    return spec.channels, padded_side(spec.height, multiple), padded_side(spec.width, multiple)
 
 
 def coarsest(spec: DatasetSpec) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from typing import cast
 from torch import Tensor, nn
 
 from cvbench.samples import DatasetSpec
-from cvbench_generators.adversarial.blocks import Latents, flat_norm, padded_shape
+from cvbench_generators.adversarial.blocks import Latents, flat_norm
 from cvbench_generators.adversarial.family import Family
 from cvbench_generators.adversarial.options import AdversarialOptions
 
@@ -25,7 +25,7 @@ class MLP(Latents):
     def __init__(self, spec: DatasetSpec, options: AdversarialOptions) -> None:
         super().__init__()
         self.latent, hidden, norm = options.latent, 2 * options.width, options.normalises_generator
-        channels, high, wide = padded_shape(spec, 1)
+        channels, high, wide = spec.channels, spec.height, spec.width
         self.layers = nn.Sequential(
             *(nn.Linear(self.latent, hidden), flat_norm(hidden, norm), nn.ReLU()),
             *(nn.Linear(hidden, hidden), flat_norm(hidden, norm), nn.ReLU()),

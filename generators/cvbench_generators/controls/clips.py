@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -54,5 +54,4 @@ def with_others_tracks(clips: Clips, seed: int) -> Clips:
 
 
 def _until(tracks: Tracks, clip: Clip) -> Tracks:
-    kept = tracks.frames < len(clip)
-    return Tracks(**{part.name: getattr(tracks, part.name)[kept] for part in fields(Tracks)})
+    return tracks.select(tracks.frames < len(clip))

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from cvbench.samples import DatasetSpec
-from cvbench_generators.conditional_sampler import padded_side
+from cvbench_generators.conditional_sampler import padded_shape
 
 GROUP = 16  # channels per normalisation group: below 16, torch's CPU kernel is ten times as slow
 
@@ -31,8 +31,7 @@ def side_multiple(spec: DatasetSpec) -> int:
 
 def picture_shape(spec: DatasetSpec) -> tuple[int, int, int]:
     """(C, H', W') of a picture in the network, padding included."""
-    multiple = side_multiple(spec)
-    return spec.channels, padded_side(spec.height, multiple), padded_side(spec.width, multiple)
+    return padded_shape(spec, side_multiple(spec))
 
 
 class Block(nn.Module):

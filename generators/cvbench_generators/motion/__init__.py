@@ -9,9 +9,9 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le, MinLen
 
 from cvbench.contracts import Budget, Generator, Progress, Sampler, Workplace
-from cvbench.errors import UserError, near_names
-from cvbench.plugins import installed
+from cvbench.errors import UserError
 from cvbench.samples import AnnotationKind, Dataset
+from cvbench_generators.drawn_by import check_drawn_by
 
 Course = Literal["constant", "acceleration", "turn", "bounce", "sine"]
 
@@ -55,9 +55,7 @@ class MotionOptions:
         for name, pair in (("objects_per_clip", self.objects_per_clip), ("speed", self.speed)):
             if pair is not None and pair[0] > pair[1]:
                 raise UserError(f"{name} runs from low to high, not from {pair[0]:g} to {pair[1]:g}")
-        if self.objects not in (CUT, SHAPES, *installed("generators")):
-            hint = near_names(self.objects, [CUT, SHAPES, *installed("generators")])
-            raise UserError(f"objects: unknown generator {self.objects!r}", hint=hint)
+        check_drawn_by("objects", self.objects, CUT, SHAPES)
         if self.object_steps is not None and self.objects in (CUT, SHAPES):
             raise UserError(f"object_steps is for objects that a generator draws; objects: {self.objects} learns none")
 

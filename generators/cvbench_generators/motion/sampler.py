@@ -11,7 +11,7 @@ import numpy as np
 
 from cvbench.clips import Clip, Clips
 from cvbench.contracts import Progress, Sampler, Workplace
-from cvbench.errors import DataError, NotApplicable
+from cvbench.errors import NotApplicable
 from cvbench.plugins import make_options, options_json
 from cvbench.samples import Dataset, DatasetSpec, IntArray
 from cvbench.seeds import derive_seed
@@ -19,6 +19,7 @@ from cvbench_generators.motion import MotionOptions
 from cvbench_generators.motion.directing import Director
 from cvbench_generators.motion.learnt import Habits, habits_of
 from cvbench_generators.motion.stock import Stock, stock_of
+from cvbench_generators.saved_sampler import read_back
 
 FORMAT = 1
 
@@ -75,11 +76,7 @@ def load(folder: Path) -> MotionSampler:
 
     Raises :class:`DataError` for a file that is missing, cut short or of another version.
     """
-    try:
-        description = json.loads((folder / "motion.json").read_text())
-        if description["format"] != FORMAT:
-            found = description["format"]
-            raise DataError(f"a motion sampler of format {found}, this version reads {FORMAT}", where=str(folder))
+    with read_back(folder / "motion.json", FORMAT) as description:
         with np.load(folder / "backgrounds.npz", allow_pickle=False) as arrays:
             backgrounds = tuple(arrays[f"arr_{number}"] for number in range(len(arrays)))
         pixels, masks, labels, lengths = (
@@ -97,8 +94,3 @@ def load(folder: Path) -> MotionSampler:
             tuple(description["notes"]),
             int(description["parameter_count"]),
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        said = (str(error).splitlines() or ["no message"])[0]
-        raise DataError(
-            f"not a readable sampler ({type(error).__name__}: {said})", where=str(folder), hint="fit it again"
-        ) from error

@@ -9,9 +9,9 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le, MinLen
 
 from cvbench.contracts import Budget, Generator, Progress, Sampler, Workplace
-from cvbench.errors import UserError, near_names
-from cvbench.plugins import installed
+from cvbench.errors import UserError
 from cvbench.samples import AnnotationKind, Dataset
+from cvbench_generators.drawn_by import check_drawn_by
 
 Blend = Literal["none", "gaussian", "box", "poisson"]
 Share = Annotated[float, Ge(0), Le(1)]
@@ -59,9 +59,7 @@ class CutPasteOptions:
     def __post_init__(self) -> None:
         if self.scale[0] > self.scale[1]:
             raise UserError(f"scale runs from low to high, not from {self.scale[0]:g} to {self.scale[1]:g}")
-        if self.objects != CUT and self.objects not in installed("generators"):
-            hint = near_names(self.objects, [CUT, *installed("generators")])
-            raise UserError(f"objects: unknown generator {self.objects!r}", hint=hint)
+        check_drawn_by("objects", self.objects, CUT)
         if self.object_steps is not None and self.objects == CUT:
             raise UserError("object_steps is for objects that a generator draws; objects: cut learns nothing")
 

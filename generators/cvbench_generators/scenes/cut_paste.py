@@ -12,17 +12,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
-from zipfile import BadZipFile
 
 import numpy as np
 
 from cvbench.contracts import Progress, Sampler, Workplace
 from cvbench.datasets import load_dataset
-from cvbench.errors import DataError, NotApplicable
+from cvbench.errors import NotApplicable
 from cvbench.plugins import make_options, options_json
 from cvbench.samples import Dataset, IntArray, Pictures, UInt8Array
 from cvbench.scenes import BoxedImages, InstanceImages
 from cvbench.seeds import derive_seed
+from cvbench_generators.saved_sampler import read_back
 from cvbench_generators.scenes import CUT, INPAINTED, Blend, CutPasteOptions
 from cvbench_generators.scenes.annotating import Visibility, annotated
 from cvbench_generators.scenes.backgrounds import inpainted, textures
@@ -119,11 +119,7 @@ def load(folder: Path) -> CutPasteSampler:
 
     Raises :class:`DataError` for a file that is missing, cut short or of another version.
     """
-    try:
-        description = json.loads((folder / "scenes.json").read_text())
-        if description["format"] != FORMAT:
-            found = description["format"]
-            raise DataError(f"a cut_paste sampler of format {found}, this version reads {FORMAT}", where=str(folder))
+    with read_back(folder / "scenes.json", FORMAT) as description:
         stock = Stock(
             cast(Pictures, load_dataset(folder / "backgrounds")),
             cast(InstanceImages, load_dataset(folder / "objects")),
@@ -132,8 +128,3 @@ def load(folder: Path) -> CutPasteSampler:
             bool(description["drawn"]),
         )
         return CutPasteSampler(stock, tuple(description["notes"]), int(description["parameter_count"]))
-    except (OSError, ValueError, KeyError, TypeError, BadZipFile) as error:
-        said = (str(error).splitlines() or ["no message"])[0]
-        raise DataError(
-            f"not a readable sampler ({type(error).__name__}: {said})", where=str(folder), hint="fit it again"
-        ) from error

@@ -11,8 +11,6 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from cvbench.contracts import Translator
@@ -21,8 +19,9 @@ from cvbench.datasets import load_dataset
 from cvbench.errors import DataError, NotApplicable
 from cvbench.samples import Dataset, DatasetSpec, IntArray, LabelledImages, UInt8Array, labelled, proportional_counts
 from cvbench.seeds import derive_seed
-from cvbench.training import Curves, to_tensor
+from cvbench.training import Curves, load_weights, save_weights, to_tensor
 from cvbench_generators.conditional_sampler import pictures_to_learn, to_bytes
+from cvbench_generators.saved_sampler import read_back
 
 FORMAT = 1
 CHUNK = 500  # pictures per chunk; variation is drawn chunk by chunk, so this is part of what a seed means
@@ -100,8 +99,7 @@ class TranslatingSampler(Translator):
         return replace(self, source=self.source.select([]))
 
     def save(self, folder: Path) -> None:
-        weights = {name: tensor.contiguous().cpu() for name, tensor in self.networks.state_dict().items()}
-        save_file(weights, folder / "networks.safetensors")
+        save_weights(self.networks, folder / "networks.safetensors")
         description = {
             "format": FORMAT,
             "class_counts": self.class_counts.tolist(),
@@ -120,24 +118,13 @@ def load_translator(folder: Path, device: str, build: Build) -> TranslatingSampl
 
     Raises :class:`DataError` for a file that is missing, cut short, of another version or of another network.
     """
-    try:
-        description = json.loads((folder / "sampler.json").read_text())
-        if description["format"] != FORMAT:
-            found = description["format"]
-            raise DataError(f"a translator of format {found}, this version reads {FORMAT}", where=str(folder))
+    with read_back(folder / "sampler.json", FORMAT) as description:
         source, about = labelled(load_dataset(folder / "source")), description["about"]
         networks, turn = build(source.spec, about)
-        networks.load_state_dict(load_file(folder / "networks.safetensors"))
+        load_weights(networks, folder / "networks.safetensors")
         counts = np.array(description["class_counts"], dtype=np.int64)
         corruption = None if description["corruption"] is None else Corruption(**description["corruption"])
         curves, notes = json.loads((folder / "curves.json").read_text()), tuple(description["notes"])
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        said = (str(error).splitlines() or ["no message"])[0]  # torch lists every tensor that does not fit
-        raise DataError(
-            f"not a readable translator ({type(error).__name__}: {said})",
-            where=str(folder),
-            hint="fit it again",
-        ) from error
     networks.to(device).to(memory_format=torch.channels_last)
     return TranslatingSampler(networks, turn, source, corruption, counts, about, curves, notes)
 

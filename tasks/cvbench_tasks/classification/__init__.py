@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
 
 from cvbench.contracts import Budget, Metric, Model, ModelInfo, Scores, Splits, Task, Workplace
-from cvbench.errors import DataError, UserError, near_names
+from cvbench.errors import DataError
 from cvbench.samples import AnnotationKind, Dataset, DatasetSpec, labelled
 from cvbench_tasks.classification.models import SimpleCnnOptions, TorchvisionOptions, known_models
+from cvbench_tasks.model_names import unknown_model
+from cvbench_tasks.pretrained import weights_checked
+from cvbench_tasks.splits import check_classes
 
 
 class Classification(Task):
@@ -36,9 +37,8 @@ class Classification(Task):
         if name == "simple_cnn":
             return SimpleCnnOptions
         if name not in {info.name for info in self.models()} and not _in_torchvision(name):
-            hint = near_names(name, (info.name for info in self.models()))
-            raise UserError(f"unknown model {name!r}", hint=hint)
-        return _weights_checked(name)
+            raise unknown_model(name, (info.name for info in self.models()))
+        return weights_checked(TorchvisionOptions, name)
 
     def model(self, name: str, spec: DatasetSpec, *, options: Any, seed: int, workplace: Workplace) -> Model:
         from cvbench_tasks.classification.classifier import Classifier
@@ -58,25 +58,7 @@ class Classification(Task):
         if len(np.unique(train)) < 2:
             only = classes[int(train[0])]
             raise DataError(f"all training pictures are of one class ({only!r})", where=name, hint="two are needed")
-        missing = sorted(set(test.tolist()) - set(train.tolist()))
-        if missing:
-            named = ", ".join(repr(classes[label]) for label in missing[:5])
-            raise DataError(f"the test split has a class that train lacks: {named}", where=name)
-
-
-@cache
-def _weights_checked(name: str) -> type:
-    """The options of torchvision's classifier of this name: weights that it does not have are refused at once."""
-
-    @dataclass(frozen=True)
-    class Options(TorchvisionOptions):
-        def __post_init__(self) -> None:
-            if self.weights != "none":  # only then is torchvision worth importing
-                from cvbench_tasks.classification.torchvision_models import check_weights
-
-                check_weights(name, self.weights)
-
-    return Options
+        check_classes(set(train.tolist()), set(test.tolist()), splits.train.spec)
 
 
 def _in_torchvision(name: str) -> bool:

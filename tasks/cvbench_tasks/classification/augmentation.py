@@ -28,15 +28,20 @@ def light() -> Augment:
 
 def strong(channels: int) -> Augment:
     """What a generator has to beat: affine, for RGB colour jitter, and random erasing."""
-    affine = v2.RandomAffine(
+    colour = [v2.ColorJitter(0.3, 0.3, 0.3)] if channels == 3 else []
+    augment: Augment = v2.Compose([strong_affine(), *colour, v2.RandomErasing(p=0.25, scale=(0.02, 0.15))])
+    return augment
+
+
+def strong_affine() -> Augment:
+    """Turns by up to 15°, shifts by a tenth of the side, scales and shears."""
+    augment: Augment = v2.RandomAffine(
         degrees=15,
         translate=(0.1, 0.1),
         scale=(0.85, 1.15),
         shear=(-8, 8),
         interpolation=v2.InterpolationMode.BILINEAR,
     )
-    colour = [v2.ColorJitter(0.3, 0.3, 0.3)] if channels == 3 else []
-    augment: Augment = v2.Compose([affine, *colour, v2.RandomErasing(p=0.25, scale=(0.02, 0.15))])
     return augment
 
 

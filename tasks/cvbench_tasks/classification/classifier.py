@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -10,7 +9,6 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from cvbench.contracts import Augmentation, Budget, Model, Progress, Workplace
@@ -19,16 +17,17 @@ from cvbench.seeds import derive_seed
 from cvbench.training import (
     BatchOrder,
     Descent,
-    Ema,
     OptimizerSettings,
-    Stateful,
     autocast,
     data_parallel,
+    load_weights,
     run_steps,
+    save_weights,
     to_tensor,
 )
 from cvbench_tasks.classification.augmentation import in_groups, light, strong
 from cvbench_tasks.classification.models import ClassifierOptions, SimpleCnnOptions, TorchvisionOptions
+from cvbench_tasks.kept_weights import KeptWeights
 
 PREDICT_BATCH = 500
 LOOKS_AT_VAL = 10  # times per stage that the val split, if there is one, is scored to choose weights
@@ -92,9 +91,7 @@ class Classifier(Model):
         )
         descent = Descent(net.parameters(), settings, steps=budget.steps, device=device, precision=budget.precision)
         order = BatchOrder(len(train), budget.batch_size, derive_seed(seed, "order"))
-        ema = Ema(net, options.ema) if options.ema else None
-        best = Best(net) if val is not None else None
-        look_every = max(1, budget.steps // LOOKS_AT_VAL)
+        kept = KeptWeights(net, ema=options.ema, score=self._top1, val=val, steps=budget.steps, looks=LOOKS_AT_VAL)
         shared = data_parallel(net)
 
         def step(number: int) -> dict[str, Tensor]:
@@ -107,24 +104,18 @@ class Classifier(Model):
                 logits = shared(pictures)
             loss = nn.functional.cross_entropy(logits.float(), labels[batch], label_smoothing=options.label_smoothing)
             descent.step(loss, number)
-            if ema is not None:
-                ema.update(net, number)
-            if best is not None and val is not None and ((number + 1) % look_every == 0 or number + 1 == budget.steps):
-                chosen = ema.module if ema is not None else net
-                best.consider(chosen, self._top1(chosen, val))
+            kept.after(number)
             return {"cross-entropy": loss}
 
-        parts: dict[str, Stateful | None] = {"net": net, "descent": descent, "ema": ema, "best": best}
         run_steps(
             step,
             steps=budget.steps,
             seed=seed,
-            state={name: part for name, part in parts.items() if part is not None},
+            state={"net": net, "descent": descent, **kept.parts()},
             progress=progress,
             folder=workplace.folder,
         )
-        chosen = best.net if best is not None else ema.module if ema is not None else net
-        net.load_state_dict(chosen.state_dict())
+        kept.settle()
 
     def predict(self, data: Dataset) -> Iterator[npt.NDArray[np.float32]]:
         """float32 (n, classes) probabilities per batch."""
@@ -142,34 +133,10 @@ class Classifier(Model):
         return float((guesses == labelled(data).labels).mean())
 
     def save(self, folder: Path) -> None:
-        weights = {name: tensor.contiguous().cpu() for name, tensor in self.net.state_dict().items()}
-        save_file(weights, folder / "network.safetensors")
+        save_weights(self.net, folder / "network.safetensors")
 
     def load(self, folder: Path) -> None:
-        self.net.load_state_dict(load_file(folder / "network.safetensors"))
-
-
-class Best:
-    """The weights that scored best on val so far; ties go to the later ones."""
-
-    def __init__(self, net: nn.Module) -> None:
-        self.net = copy.deepcopy(net).requires_grad_(False)
-        self.score = -1.0
-
-    def consider(self, net: nn.Module, score: float) -> None:
-        """Keep these weights if their score is at least the best so far."""
-        if score >= self.score:
-            self.score = score
-            self.net.load_state_dict(net.state_dict())
-
-    def state_dict(self) -> dict[str, Any]:
-        """Weights and score, so that a continued run chooses alike."""
-        return {"net": self.net.state_dict(), "score": self.score}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """The inverse of :meth:`state_dict`."""
-        self.net.load_state_dict(state_dict["net"])
-        self.score = state_dict["score"]
+        load_weights(self.net, folder / "network.safetensors")
 
 
 def _network(name: str, spec: DatasetSpec, options: ClassifierOptions) -> nn.Module:

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 
-from cvbench.errors import UserError, near_names
 from cvbench.samples import DatasetSpec
+from cvbench_tasks.pretrained import check_weights, downloading
 
 SMALL_SIDE = 64  # pixels: up to here a network made for 224 px keeps its resolution for longer
 FIXED_SIDE = ("vit_", "maxvit_", "swin_")  # families whose attention grid is fixed
@@ -47,13 +47,8 @@ def _with_head(name: str, weights: str, classes: int) -> nn.Module:
         auxiliary = {"aux_logits": False, "init_weights": True} if name in ("googlenet", "inception_v3") else {}
         return cast(nn.Module, models.get_model(name, weights=None, num_classes=classes, **auxiliary))
     check_weights(name, weights)
-    try:
+    with downloading(name, weights):
         network: nn.Module = models.get_model(name, weights=weights)
-    except OSError as error:
-        raise UserError(
-            f"the weights {weights} of {name} cannot be had: {' '.join(str(error).split())[:150]}",
-            hint="they are downloaded once: this needs a network; or use weights: none",
-        ) from None
     last_name, last = [(n, m) for n, m in network.named_modules() if isinstance(m, nn.Linear | nn.Conv2d)][-1]
     fresh: nn.Module
     if isinstance(last, nn.Linear):
@@ -62,13 +57,6 @@ def _with_head(name: str, weights: str, classes: int) -> nn.Module:
         fresh = nn.Conv2d(last.in_channels, classes, 1)
     network.set_submodule(last_name, fresh)
     return network
-
-
-def check_weights(name: str, weights: str) -> None:
-    """Raise :class:`UserError` with near names when torchvision has no such weights for the model."""
-    known = [w.name for w in models.get_model_weights(name)]
-    if weights not in known:
-        raise UserError(f"option 'weights': {name} has no {weights!r}", hint=near_names(weights, [*known, "none"]))
 
 
 def _take_channels(network: nn.Module, channels: int, *, keep: bool) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
 
 from cvbench.contracts import Budget, Model, ModelInfo, Scores, Splits, Task, Workplace
-from cvbench.errors import DataError, UserError, near_names
+from cvbench.errors import DataError
 from cvbench.samples import AnnotationKind, Dataset, DatasetSpec
 from cvbench.scenes import BoxedImages
 from cvbench_tasks.detection.detections import METRICS
@@ -22,6 +21,9 @@ from cvbench_tasks.detection.models import (
     in_ultralytics,
     known_models,
 )
+from cvbench_tasks.model_names import unknown_model
+from cvbench_tasks.pretrained import weights_checked
+from cvbench_tasks.splits import check_classes
 
 
 class Detection(Task):
@@ -42,10 +44,10 @@ class Detection(Task):
         if name in ("fast_rcnn", "rcnn"):
             return ProposalOptions
         if name in TORCHVISION:
-            return weights_checked(name)
+            return weights_checked(TorchvisionOptions, name)
         if in_ultralytics(name, masks=False):
             return YoloOptions
-        raise UserError(f"unknown model {name!r}", hint=near_names(name, (info.name for info in self.models())))
+        raise unknown_model(name, (info.name for info in self.models()))
 
     def model(self, name: str, spec: DatasetSpec, *, options: Any, seed: int, workplace: Workplace) -> Model:
         import torch
@@ -71,7 +73,7 @@ class Detection(Task):
 
 def check_objects(splits: Splits) -> None:
     """Raise :class:`DataError` when train or test has no object, or test a class that train lacks."""
-    classes, name = splits.train.spec.classes, splits.train.spec.name
+    name = splits.train.spec.name
     there = {}
     for split, data in (("train", splits.train), ("test", splits.test)):
         if not isinstance(data, BoxedImages):
@@ -79,25 +81,7 @@ def check_objects(splits: Splits) -> None:
         there[split] = set(np.unique(data.labels[~data.crowd]).tolist())
         if not there[split]:
             raise DataError(f"the {split} split has no object", where=name)
-    if missing := sorted(there["test"] - there["train"]):
-        named = ", ".join(repr(classes[label]) for label in missing[:5])
-        raise DataError(f"the test split has a class that train lacks: {named}", where=name)
-
-
-@cache
-def weights_checked(name: str) -> type:
-    """The options of torchvision's detector of this name: weights that it does not have are refused at once."""
-    from dataclasses import dataclass
-
-    @dataclass(frozen=True)
-    class Options(TorchvisionOptions):
-        def __post_init__(self) -> None:
-            if self.weights != "none":  # only then is torchvision worth importing
-                from cvbench_tasks.detection.torchvision_models import check_weights
-
-                check_weights(name, self.weights)
-
-    return Options
+    check_classes(there["train"], there["test"], splits.train.spec)
 
 
 def _network(name: str, spec: DatasetSpec, options: Any) -> Any:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import cast
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from cvbench.contracts import Augmentation, Budget, Model, Progress, Workplace
@@ -17,20 +16,20 @@ from cvbench.seeds import derive_seed
 from cvbench.training import (
     BatchOrder,
     Descent,
-    Ema,
     OptimizerSettings,
-    Stateful,
     autocast,
     data_parallel,
+    load_weights,
     run_steps,
+    save_weights,
 )
-from cvbench_tasks.classification.classifier import Best
 from cvbench_tasks.detection.augmentation import augmented, flipping, strong
 from cvbench_tasks.detection.batches import Batches
 from cvbench_tasks.detection.coco_ap import score
 from cvbench_tasks.detection.detections import Detections
 from cvbench_tasks.detection.models import DetectorOptions
 from cvbench_tasks.detection.network import Network
+from cvbench_tasks.kept_weights import KeptWeights
 
 PREDICT_BATCH = 16
 LOOKS_AT_VAL = 5  # times per stage that the val split, if there is one, is scored to choose weights
@@ -68,9 +67,9 @@ class Detector(Model):
         )
         descent = Descent(net.parameters(), settings, steps=budget.steps, device=device, precision=budget.precision)
         order = BatchOrder(len(train), budget.batch_size, derive_seed(seed, "order"))
-        ema = Ema(net, options.ema) if options.ema else None
-        best = Best(net) if val is not None else None
-        look_every = max(1, budget.steps // LOOKS_AT_VAL)
+        kept = KeptWeights(
+            net, ema=options.ema, score=self._average_precision, val=val, steps=budget.steps, looks=LOOKS_AT_VAL
+        )
         shared = data_parallel(net)
 
         def step(number: int) -> dict[str, Tensor]:
@@ -81,24 +80,18 @@ class Detector(Model):
                 losses = shared(pictures, targets)
             total = torch.stack([loss.float() for loss in losses.values()]).sum()
             descent.step(total, number)
-            if ema is not None:
-                ema.update(net, number)
-            if best is not None and val is not None and ((number + 1) % look_every == 0 or number + 1 == budget.steps):
-                chosen = ema.module if ema is not None else net
-                best.consider(chosen, self._average_precision(chosen, val))
+            kept.after(number)
             return {"loss": total}
 
-        parts: dict[str, Stateful | None] = {"net": net, "descent": descent, "ema": ema, "best": best}
         run_steps(
             step,
             steps=budget.steps,
             seed=seed,
-            state={name: part for name, part in parts.items() if part is not None},
+            state={"net": net, "descent": descent, **kept.parts()},
             progress=progress,
             folder=workplace.folder,
         )
-        chosen = best.net if best is not None else ema.module if ema is not None else net
-        net.load_state_dict(chosen.state_dict())
+        kept.settle()
 
     def predict(self, data: Dataset) -> Iterator[Detections]:
         """One :class:`Detections` per picture."""
@@ -120,8 +113,7 @@ class Detector(Model):
         ]
 
     def save(self, folder: Path) -> None:
-        weights = {name: tensor.contiguous().cpu() for name, tensor in self.net.state_dict().items()}
-        save_file(weights, folder / "network.safetensors")
+        save_weights(self.net, folder / "network.safetensors")
 
     def load(self, folder: Path) -> None:
-        self.net.load_state_dict(load_file(folder / "network.safetensors"))
+        load_weights(self.net, folder / "network.safetensors")

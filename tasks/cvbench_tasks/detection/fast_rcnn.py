@@ -6,7 +6,6 @@ proposals of stable regions where selective search is not at hand.
 
 from __future__ import annotations
 
-import numpy as np
 from torch import Tensor, nn
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
 from torchvision.models.detection.roi_heads import RoIHeads
@@ -17,6 +16,7 @@ from cvbench_tasks.detection.detections import Detections
 from cvbench_tasks.detection.models import ProposalOptions
 from cvbench_tasks.detection.network import Network, Target
 from cvbench_tasks.detection.proposals import proposals
+from cvbench_tasks.detection.torchvision_form import from_torchvision, to_torchvision
 
 STRIDE = 4  # pixels per place of the map
 GRID = 7  # places per side of a pooled square
@@ -47,21 +47,14 @@ class FastRcnn(Network):
 
     def forward(self, pictures: Tensor, targets: list[Target]) -> dict[str, Tensor]:
         looked_at = proposals(pictures, self.method)
-        theirs = [target | {"labels": target["labels"] + 1} for target in targets]  # 0 is the background
-        _, losses = self.heads({"map": self.features(pictures)}, looked_at, [self.size] * len(pictures), theirs)
+        maps, sizes = {"map": self.features(pictures)}, [self.size] * len(pictures)
+        _, losses = self.heads(maps, looked_at, sizes, to_torchvision(targets))
         return dict(losses)
 
     def detect(self, pictures: Tensor) -> list[Detections]:
         looked_at = proposals(pictures, self.method)
         found, _ = self.heads({"map": self.features(pictures)}, looked_at, [self.size] * len(pictures))
-        return [
-            Detections(
-                one["boxes"].float().cpu().numpy(),
-                one["scores"].float().cpu().numpy(),
-                one["labels"].cpu().numpy() - np.int64(1),
-            )
-            for one in found
-        ]
+        return from_torchvision(found)
 
 
 class Pooled(nn.Module):

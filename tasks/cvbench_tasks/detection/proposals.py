@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import Literal
 
 import cv2
@@ -13,6 +12,7 @@ from torchvision.ops import box_iou, nms
 
 from cvbench.errors import NotApplicable
 from cvbench.samples import AnyArray, UInt8Array
+from cvbench_tasks.opencv_contrib import repair
 
 Method = Literal["regions", "selective_search"]
 
@@ -51,8 +51,7 @@ def selective_search(image: UInt8Array) -> AnyArray:
     Raises :class:`NotApplicable` where OpenCV has none.
     """
     if not hasattr(cv2, "ximgproc"):
-        repair = f"pip install --force-reinstall --no-deps opencv-contrib-python=={version('opencv-python')}"
-        raise NotApplicable(f"selective search is in OpenCV's contrib build: {repair}; or use proposals: regions")
+        raise NotApplicable(f"selective search is in OpenCV's contrib build: {repair()}; or use proposals: regions")
     search = cv2.ximgproc.segmentation.createSelectiveSearchSegmentation()
     search.setBaseImage(np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image[..., ::-1].copy())
     search.switchToSelectiveSearchFast()

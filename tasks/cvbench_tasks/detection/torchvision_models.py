@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from torch import Tensor, nn
-from torchvision.models import detection, get_model, get_model_weights
+from torchvision.models import get_model, get_model_weights
 
-from cvbench.errors import UserError, near_names
 from cvbench.samples import DatasetSpec
 from cvbench_tasks.detection.detections import Detections
 from cvbench_tasks.detection.models import TorchvisionOptions
 from cvbench_tasks.detection.network import Network, Target
+from cvbench_tasks.detection.torchvision_form import from_torchvision, to_torchvision
+from cvbench_tasks.pretrained import check_weights, downloading
 
 OWN_SIZE = ("ssd300", "ssdlite320")  # families that scale every picture to a side of their own
 
@@ -25,7 +25,7 @@ class TorchvisionNetwork(Network):
         self.model, self.masks = model, masks
 
     def forward(self, pictures: Tensor, targets: list[Target]) -> dict[str, Tensor]:
-        theirs = [target | {"labels": target["labels"] + 1} for target in targets]
+        theirs = to_torchvision(targets)
         if self.masks:
             theirs = [target | {"masks": target["masks"].byte()} for target in theirs]
         losses: dict[str, Tensor] = self.model(_colour(pictures), theirs)
@@ -33,15 +33,7 @@ class TorchvisionNetwork(Network):
 
     def detect(self, pictures: Tensor) -> list[Detections]:
         found: list[dict[str, Tensor]] = self.model(_colour(pictures))
-        return [
-            Detections(
-                one["boxes"].float().cpu().numpy(),
-                one["scores"].float().cpu().numpy(),
-                one["labels"].cpu().numpy() - np.int64(1),
-                (one["masks"][:, 0] > 0.5).cpu().numpy() if self.masks else None,
-            )
-            for one in found
-        ]
+        return from_torchvision(found)
 
 
 def build(name: str, spec: DatasetSpec, options: TorchvisionOptions, *, masks: bool = False) -> TorchvisionNetwork:
@@ -54,30 +46,11 @@ def build(name: str, spec: DatasetSpec, options: TorchvisionOptions, *, masks: b
     return TorchvisionNetwork(model, masks=masks)
 
 
-def check_weights(name: str, weights: str) -> None:
-    """Raise :class:`UserError` with near names when torchvision has no such weights for the model."""
-    known = [w.name for w in get_model_weights(name)]
-    if weights not in known:
-        raise UserError(f"option 'weights': {name} has no {weights!r}", hint=near_names(weights, [*known, "none"]))
-
-
-def detectors() -> list[str]:
-    """The names of all detectors of the installed torchvision."""
-    from torchvision.models import list_models
-
-    return [name for name in list_models(module=detection) if not name.startswith(("maskrcnn", "keypointrcnn"))]
-
-
 def _take(model: nn.Module, name: str, weights: str) -> None:
     """Take over what fits of trained weights: all but the layers that count the classes."""
     check_weights(name, weights)
-    try:
+    with downloading(name, weights):
         trained: dict[str, Any] = get_model_weights(name)[weights].get_state_dict(check_hash=True)
-    except OSError as error:
-        raise UserError(
-            f"the weights {weights} of {name} cannot be had: {' '.join(str(error).split())[:150]}",
-            hint="they are downloaded once: this needs a network; or use weights: none",
-        ) from None
     own = model.state_dict()
     model.load_state_dict({key: value for key, value in trained.items() if value.shape == own[key].shape}, strict=False)
 

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from cvbench.contracts import Budget, Model, ModelInfo, Scores, Splits, Task, Workplace
-from cvbench.errors import DataError, UserError, near_names
+from cvbench.errors import DataError
 from cvbench.samples import AnnotationKind, Dataset, DatasetSpec
 from cvbench.scenes import InstanceImages
-from cvbench_tasks.detection import check_objects, weights_checked
+from cvbench_tasks.detection import check_objects
 from cvbench_tasks.detection.detections import METRICS
-from cvbench_tasks.detection.models import PyramidOptions, YoloOptions, in_ultralytics, yolo_models
+from cvbench_tasks.detection.models import PyramidOptions, TorchvisionOptions, YoloOptions, in_ultralytics, yolo_models
+from cvbench_tasks.model_names import unknown_model
+from cvbench_tasks.pretrained import weights_checked
 
 TORCHVISION = ("maskrcnn_resnet50_fpn", "maskrcnn_resnet50_fpn_v2")
 
@@ -34,10 +36,10 @@ class Instances(Task):
         if name == "maskrcnn":
             return PyramidOptions
         if name in TORCHVISION:
-            return weights_checked(name)
+            return weights_checked(TorchvisionOptions, name)
         if in_ultralytics(name, masks=True):
             return YoloOptions
-        raise UserError(f"unknown model {name!r}", hint=near_names(name, (info.name for info in self.models())))
+        raise unknown_model(name, (info.name for info in self.models()))
 
     def model(self, name: str, spec: DatasetSpec, *, options: Any, seed: int, workplace: Workplace) -> Model:
         import torch

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from cvbench.contracts import Budget, Metric, Model, ModelInfo, Scores, Splits, Task, Workplace
-from cvbench.errors import DataError, UserError, near_names
+from cvbench.errors import DataError
 from cvbench.samples import AnnotationKind, Dataset, DatasetSpec
 from cvbench.scenes import IGNORED
+from cvbench_tasks.model_names import options_of
 from cvbench_tasks.segmentation.masks import pixels_per_class
 from cvbench_tasks.segmentation.models import OPTIONS, known_models
 
@@ -34,9 +35,7 @@ class Segmentation(Task):
         return known_models()
 
     def model_options(self, name: str) -> type:
-        if name not in OPTIONS:
-            raise UserError(f"unknown model {name!r}", hint=near_names(name, OPTIONS))
-        return OPTIONS[name]
+        return options_of(name, OPTIONS)
 
     def model(self, name: str, spec: DatasetSpec, *, options: Any, seed: int, workplace: Workplace) -> Model:
         from cvbench_tasks.segmentation.segmenter import Segmenter

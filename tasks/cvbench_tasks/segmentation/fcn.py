@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torchvision.models import ResNet50_Weights
 from torchvision.models.segmentation import fcn_resnet50
 
-from cvbench.errors import UserError, near_names
+from cvbench_tasks.pretrained import downloading
 
 
 class Fcn(nn.Module):
@@ -20,21 +20,8 @@ class Fcn(nn.Module):
     def __init__(self, classes: int, encoder_weights: str) -> None:
         super().__init__()
         weights = None if encoder_weights == "none" else ResNet50_Weights[encoder_weights]
-        try:
+        with downloading("resnet50", encoder_weights, option="encoder_weights"):
             self.network = fcn_resnet50(weights=None, weights_backbone=weights, num_classes=classes, aux_loss=False)
-        except OSError as error:
-            raise UserError(
-                f"the weights {encoder_weights} of resnet50 cannot be had: {' '.join(str(error).split())[:150]}",
-                hint="they are downloaded once: this needs a network; or use encoder_weights: none",
-            ) from None
 
     def forward(self, pictures: Tensor) -> Tensor:
         return cast(Tensor, self.network(pictures.expand(-1, 3, -1, -1))["out"])
-
-
-def check_weights(weights: str) -> None:
-    """Raise :class:`UserError` with near names when torchvision's ResNet-50 has no such weights."""
-    known = [one.name for one in ResNet50_Weights]
-    if weights not in known:
-        hint = near_names(weights, [*known, "none"])
-        raise UserError(f"option 'encoder_weights': resnet50 has no {weights!r}", hint=hint)

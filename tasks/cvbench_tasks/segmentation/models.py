@@ -10,6 +10,7 @@ from annotated_types import Ge, Gt, Le, Lt, MinLen
 
 from cvbench.contracts import ModelInfo
 from cvbench.errors import UserError, near_names
+from cvbench_tasks.pretrained import check_weights
 
 LossName = Literal["cross_entropy", "dice", "focal"]
 
@@ -46,10 +47,7 @@ class FcnOptions(SegmenterOptions):
     encoder_weights: str = "none"
 
     def __post_init__(self) -> None:
-        if self.encoder_weights != "none":  # only then is torchvision worth importing
-            from cvbench_tasks.segmentation.fcn import check_weights
-
-            check_weights(self.encoder_weights)
+        check_weights("resnet50", self.encoder_weights, option="encoder_weights")
 
 
 @dataclass(frozen=True)
@@ -70,9 +68,9 @@ class SmpOptions(SegmenterOptions):
         if self.encoder not in ENCODERS and not self.encoder.startswith(("tu-", "timm-")):
             raise UserError(f"option 'encoder': unknown {self.encoder!r}", hint=near_names(self.encoder, ENCODERS))
         if self.encoder_weights != "none":  # only then is the library worth importing
-            from cvbench_tasks.segmentation.smp_models import check_weights
+            from cvbench_tasks.segmentation.smp_models import check_encoder_weights
 
-            check_weights(self.encoder, self.encoder_weights)
+            check_encoder_weights(self.encoder, self.encoder_weights)
 
 
 @dataclass(frozen=True)

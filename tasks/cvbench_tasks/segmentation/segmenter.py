@@ -8,7 +8,6 @@ from typing import cast
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from cvbench.contracts import Augmentation, Budget, Model, Progress, Workplace
@@ -18,15 +17,16 @@ from cvbench.seeds import derive_seed
 from cvbench.training import (
     BatchOrder,
     Descent,
-    Ema,
     OptimizerSettings,
-    Stateful,
     autocast,
     data_parallel,
+    load_weights,
     run_steps,
+    save_weights,
     to_tensor,
 )
-from cvbench_tasks.classification.classifier import Best, Normalized
+from cvbench_tasks.classification.classifier import Normalized
+from cvbench_tasks.kept_weights import KeptWeights
 from cvbench_tasks.segmentation.augmentation import in_groups, ordinary, strong
 from cvbench_tasks.segmentation.losses import summed
 from cvbench_tasks.segmentation.metrics import score
@@ -84,9 +84,7 @@ class Segmenter(Model):
         )
         descent = Descent(net.parameters(), settings, steps=budget.steps, device=device, precision=budget.precision)
         order = BatchOrder(len(train), budget.batch_size, derive_seed(seed, "order"))
-        ema = Ema(net, options.ema) if options.ema else None
-        best = Best(net) if val is not None else None
-        look_every = max(1, budget.steps // LOOKS_AT_VAL)
+        kept = KeptWeights(net, ema=options.ema, score=self._miou, val=val, steps=budget.steps, looks=LOOKS_AT_VAL)
         shared = data_parallel(net)
 
         def step(number: int) -> dict[str, Tensor]:
@@ -99,24 +97,18 @@ class Segmenter(Model):
                 logits = shared(pictures.contiguous(memory_format=torch.channels_last))
             loss = cost(logits.float(), truth.long())
             descent.step(loss, number)
-            if ema is not None:
-                ema.update(net, number)
-            if best is not None and val is not None and ((number + 1) % look_every == 0 or number + 1 == budget.steps):
-                chosen = ema.module if ema is not None else net
-                best.consider(chosen, score(self._masks(chosen, val), val).values["mIoU"])
+            kept.after(number)
             return {" + ".join(options.loss): loss}
 
-        parts: dict[str, Stateful | None] = {"net": net, "descent": descent, "ema": ema, "best": best}
         run_steps(
             step,
             steps=budget.steps,
             seed=seed,
-            state={name: part for name, part in parts.items() if part is not None},
+            state={"net": net, "descent": descent, **kept.parts()},
             progress=progress,
             folder=workplace.folder,
         )
-        chosen = best.net if best is not None else ema.module if ema is not None else net
-        net.load_state_dict(chosen.state_dict())
+        kept.settle()
 
     def predict(self, data: Dataset) -> Iterator[UInt8Array]:
         """uint8 (n, H, W) masks per batch."""
@@ -129,12 +121,14 @@ class Segmenter(Model):
             for batch in torch.split(images, max(1, PREDICT_PIXELS // (self.spec.height * self.spec.width))):
                 yield net(batch.float().div_(255)).argmax(1).to(torch.uint8).cpu().numpy()
 
+    def _miou(self, net: nn.Module, data: Dataset) -> float:
+        return score(self._masks(net, data), data).values["mIoU"]
+
     def save(self, folder: Path) -> None:
-        weights = {name: tensor.contiguous().cpu() for name, tensor in self.net.state_dict().items()}
-        save_file(weights, folder / "network.safetensors")
+        save_weights(self.net, folder / "network.safetensors")
 
     def load(self, folder: Path) -> None:
-        self.net.load_state_dict(load_file(folder / "network.safetensors"))
+        load_weights(self.net, folder / "network.safetensors")
 
 
 def _network(name: str, spec: DatasetSpec, options: SegmenterOptions) -> nn.Module:

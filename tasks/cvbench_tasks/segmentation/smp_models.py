@@ -9,7 +9,8 @@ import segmentation_models_pytorch as smp
 import torch
 from torch import nn
 
-from cvbench.errors import UserError, near_names
+from cvbench.errors import UserError
+from cvbench_tasks.pretrained import check_among, downloading
 from cvbench_tasks.segmentation.models import SmpOptions
 
 DECODER_CHANNELS = (256, 128, 64, 32, 16)  # smp's own, of the decoders that have a stage for each of the encoder's
@@ -23,14 +24,9 @@ def build(name: str, channels: int, classes: int, options: SmpOptions) -> nn.Mod
     """
     encoder, weights = options.encoder, None if options.encoder_weights == "none" else options.encoder_weights
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), downloading(encoder, options.encoder_weights, option="encoder_weights"):
             warnings.simplefilter("ignore")  # on older spellings of encoders, which work
             network = smp.create_model(name, encoder, weights, channels, classes, **_shape(name, options))
-    except OSError as error:
-        raise UserError(
-            f"the weights {weights} of {encoder} cannot be had: {' '.join(str(error).split())[:150]}",
-            hint="they are downloaded once: this needs a network; or use encoder_weights: none",
-        ) from None
     except (KeyError, NotImplementedError, RuntimeError, ValueError) as error:
         raise UserError(f"{name} cannot be built on the encoder {encoder!r}: {error}") from None
     _freeze_unused(network, channels)
@@ -55,11 +51,9 @@ def _freeze_unused(network: nn.Module, channels: int) -> None:
         parameter.grad = None
 
 
-def check_weights(encoder: str, weights: str) -> None:
+def check_encoder_weights(encoder: str, weights: str) -> None:
     """Raise :class:`UserError` with near names when the encoder has no such weights; timm's own are not looked up."""
     if encoder.startswith(("tu-", "timm-")) and encoder not in smp.encoders.encoders:
         return
     known = list(smp.encoders.encoders[encoder]["pretrained_settings"])
-    if weights not in known:
-        hint = near_names(weights, [*known, "none"])
-        raise UserError(f"option 'encoder_weights': {encoder} has no {weights!r}", hint=hint)
+    check_among(known, encoder, weights, option="encoder_weights")

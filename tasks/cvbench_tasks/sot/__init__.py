@@ -7,11 +7,12 @@ from functools import partial
 from typing import Any
 
 from cvbench.clips import as_clips
-from cvbench.contracts import Budget, Model, ModelInfo, Scores, Splits, Task, Workplace
-from cvbench.errors import DataError, UserError, near_names
+from cvbench.contracts import Budget, Learnt, Model, ModelInfo, Scores, Splits, Task, Workplace
+from cvbench.errors import DataError
 from cvbench.samples import AnnotationKind, Dataset, DatasetSpec
+from cvbench_tasks.model_names import options_of
 from cvbench_tasks.sot.metrics import METRICS
-from cvbench_tasks.sot.models import OPTIONS, known_models
+from cvbench_tasks.sot.models import LEARNT, OPTIONS, known_models
 from cvbench_tasks.sot.sequences import truth_of
 
 
@@ -28,9 +29,7 @@ class SingleObjectTracking(Task):
         return known_models()
 
     def model_options(self, name: str) -> type:
-        if name not in OPTIONS:
-            raise UserError(f"unknown model {name!r}", hint=near_names(name, OPTIONS))
-        return OPTIONS[name]
+        return options_of(name, OPTIONS)
 
     def model(self, name: str, spec: DatasetSpec, *, options: Any, seed: int, workplace: Workplace) -> Model:
         from cvbench_tasks.sot.one_pass import Untrained
@@ -53,6 +52,9 @@ class SingleObjectTracking(Task):
 
         check_there(name)
         return Untrained(partial(OpenCvTracker, name), seed=seed)
+
+    def learnt(self, name: str, options: Any) -> Learnt | None:
+        return Learnt(name, options) if name in LEARNT else None
 
     def score(self, predictions: Iterable[Any], truth: Dataset) -> Scores:
         from cvbench_tasks.sot.metrics import score

@@ -5,10 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from cvbench.clips import as_clips
@@ -18,13 +18,14 @@ from cvbench.seeds import derive_seed
 from cvbench.training import (
     Descent,
     OptimizerSettings,
-    Stateful,
     autocast,
     data_parallel,
+    load_weights,
     rank_and_world,
     run_steps,
+    save_weights,
 )
-from cvbench_tasks.classification.classifier import Best
+from cvbench_tasks.kept_weights import KeptWeights
 from cvbench_tasks.sot.draws import Draws
 from cvbench_tasks.sot.metrics import score
 from cvbench_tasks.sot.models import LearntOptions
@@ -90,8 +91,7 @@ class LearntTracker(Model):
             clip_norm=options.clip_norm,
         )
         descent = Descent(net.parameters(), settings, steps=budget.steps, device=device, precision=budget.precision)
-        best = Best(net) if val is not None else None
-        look_every = max(1, budget.steps // LOOKS_AT_VAL)
+        kept = KeptWeights(net, ema=0.0, score=self._success, val=val, steps=budget.steps, looks=LOOKS_AT_VAL)
         shared, (rank, world) = data_parallel(net), rank_and_world()
         own = (rank,) if rank else ()
         count = max(1, budget.batch_size // world)
@@ -103,34 +103,33 @@ class LearntTracker(Model):
             with autocast(device, budget.precision):
                 loss = shared(batch)
             descent.step(loss.float(), number)
-            if best is not None and val is not None and ((number + 1) % look_every == 0 or number + 1 == budget.steps):
-                best.consider(net, score(self._tracked(val), val).values["success"])
+            kept.after(number)
             return {"loss": loss}
 
-        parts: dict[str, Stateful | None] = {"net": net, "descent": descent, "best": best}
         run_steps(
             step,
             steps=budget.steps,
             seed=seed,
-            state={name: part for name, part in parts.items() if part is not None},
+            state={"net": net, "descent": descent, **kept.parts()},
             progress=progress,
             folder=workplace.folder,
         )
-        if best is not None:
-            net.load_state_dict(best.net.state_dict())
+        kept.settle()
         net.end()
 
     def predict(self, data: Dataset) -> Iterator[Trajectory]:
         """One :class:`Trajectory` per clip."""
-        return self._tracked(data)
+        return self._tracked(self.net, data)
 
-    def _tracked(self, data: Dataset) -> Iterator[Trajectory]:
-        self.net.eval()
-        return all_passes(self.net.tracker, data, self.seed)
+    def _tracked(self, net: nn.Module, data: Dataset) -> Iterator[Trajectory]:
+        net.eval()
+        return all_passes(cast(Network, net).tracker, data, self.seed)
+
+    def _success(self, net: nn.Module, data: Dataset) -> float:
+        return score(self._tracked(net, data), data).values["success"]
 
     def save(self, folder: Path) -> None:
-        weights = {name: tensor.contiguous().cpu() for name, tensor in self.net.state_dict().items()}
-        save_file(weights, folder / "network.safetensors")
+        save_weights(self.net, folder / "network.safetensors")
 
     def load(self, folder: Path) -> None:
-        self.net.load_state_dict(load_file(folder / "network.safetensors"))
+        load_weights(self.net, folder / "network.safetensors")

@@ -113,6 +113,7 @@ class YoloCsrtOptions:
     apart: Annotated[float, Ge(0), Lt(1)] = 0.1
 
 
+LEARNT = ("siamfc", "mdnet", "atom", "yolo_csrt")
 OPTIONS: dict[str, type] = {
     "siamfc": SiamFcOptions,
     "mdnet": MdNetOptions,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import cv2
@@ -12,17 +11,17 @@ import numpy as np
 
 from cvbench.errors import NotApplicable
 from cvbench.samples import FloatArray, UInt8Array
+from cvbench_tasks.opencv_contrib import repair
 from cvbench_tasks.sot.boxes import kept_inside
 from cvbench_tasks.sot.one_pass import Tracker
 
 MAKERS = {"csrt": "TrackerCSRT_create", "kcf": "TrackerKCF_create", "mil": "TrackerMIL_create"}
-MAIN, CONTRIB = "opencv-python", "opencv-contrib-python"
 
 
 def check_there(name: str) -> None:
     """Raise :class:`NotApplicable` with the exact repair when the installed OpenCV lacks this tracker."""
     if not hasattr(cv2, MAKERS[name]):
-        raise NotApplicable(f"the installed OpenCV has no {name.upper()} tracker: {_repair()}")
+        raise NotApplicable(f"the installed OpenCV has no {name.upper()} tracker: {repair()}")
 
 
 class OpenCvTracker(Tracker):
@@ -62,13 +61,3 @@ def _bgr(frame: UInt8Array) -> UInt8Array:
     """OpenCV's order; grey becomes three equal channels, which these trackers ask for."""
     to = cv2.COLOR_GRAY2BGR if frame.shape[2] == 1 else cv2.COLOR_RGB2BGR
     return np.asarray(cv2.cvtColor(np.ascontiguousarray(frame), to), np.uint8)
-
-
-def _repair() -> str:
-    """The two builds write the same files, so the one with the trackers must be installed over the other."""
-    for package in (MAIN, CONTRIB):
-        try:
-            return f"pip install --force-reinstall --no-deps {CONTRIB}=={version(package)}"
-        except PackageNotFoundError:
-            continue
-    return f"pip install --force-reinstall --no-deps {CONTRIB}"

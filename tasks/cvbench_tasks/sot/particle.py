@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cvbench.samples import FloatArray, UInt8Array
+from cvbench_tasks.resampling import survivors
 from cvbench_tasks.sot.boxes import around, centres_and_sizes, kept_inside
 from cvbench_tasks.sot.likelihoods import LIKELIHOODS
 from cvbench_tasks.sot.models import ParticleOptions
@@ -34,17 +35,11 @@ class ParticleTracker(Tracker):
         self.weights = np.full(count, 1 / count)
 
     def follow(self, frame: UInt8Array) -> FloatArray:
-        self.particles = self._moved(self.particles[self._resampled()])
+        self.particles = self._moved(self.particles[survivors(self.weights, self.rng)])
         likeness = self.likelihood(frame, self._boxes(self.particles))
         self.weights = np.exp(self.options.sharpness * (likeness - likeness.max()))
         self.weights /= self.weights.sum()
         return kept_inside(self._boxes(self.weights @ self.particles), frame.shape)
-
-    def _resampled(self) -> FloatArray:
-        """(n,) places of the survivors: systematic resampling, one draw for all."""
-        count = len(self.weights)
-        marks = (np.arange(count) + self.rng.random()) / count
-        return np.searchsorted(self.weights.cumsum(), marks).clip(max=count - 1)
 
     def _moved(self, particles: FloatArray) -> FloatArray:
         """A velocity that fades and is pushed by chance, and a scale that wanders."""

@@ -7,20 +7,12 @@ CSRT's box, CSRT starts again at the detection that is nearest to where the obje
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
-from functools import partial
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from cvbench.clips import as_clips, frames_with_boxes
-from cvbench.contracts import Augmentation, Budget, Model, Progress, Workplace
-from cvbench.errors import NotApplicable
-from cvbench.plugins import make_options
-from cvbench.samples import AnnotationKind, Dataset, DatasetSpec, FloatArray, UInt8Array
-from cvbench.scenes import BoxedImages
-from cvbench_tasks.detection import Detection
+from cvbench.contracts import Workplace
+from cvbench.samples import Dataset, DatasetSpec, FloatArray, UInt8Array
+from cvbench_tasks.detection.on_frames import DetectorOnFrames
 from cvbench_tasks.sot.boxes import centres_and_sizes, kept_inside, overlaps
 from cvbench_tasks.sot.models import YoloCsrtOptions
 from cvbench_tasks.sot.one_pass import Tracker, all_passes
@@ -30,7 +22,7 @@ from cvbench_tasks.sot.sequences import Trajectory
 Detect = Callable[[UInt8Array], FloatArray]  # uint8 (H, W, C) → (k, 4) boxes that it is sure of
 
 
-class YoloCsrt(Model):
+class YoloCsrt(DetectorOnFrames):
     """A detector of the detection task; frames must all be of one size.
 
     Raises :class:`NotApplicable` for clips of unequal size, without ultralytics, and without OpenCV's contrib build.
@@ -38,49 +30,16 @@ class YoloCsrt(Model):
 
     def __init__(self, spec: DatasetSpec, options: YoloCsrtOptions, *, seed: int, workplace: Workplace) -> None:
         check_there("csrt")
-        if not spec.height:
-            raise NotApplicable("YOLO needs clips of one size: set the reader's option size")
-        self.options, self.seed = options, seed
-        self.spec = replace(spec, kind=AnnotationKind.BOXES)
-        task = Detection()
-        made: Any = make_options(task.model_options(options.detector), {}, where=options.detector)
-        self.detector = task.model(options.detector, self.spec, options=made, seed=seed, workplace=workplace)
-
-    def train(
-        self,
-        train: Dataset,
-        val: Dataset | None,
-        *,
-        budget: Budget,
-        augmentation: Augmentation,
-        seed: int,
-        progress: Progress,
-        workplace: Workplace,
-    ) -> None:
-        pictures = partial(frames_with_boxes, most=self.options.pictures)
-        self.detector.train(
-            pictures(as_clips(train)),
-            pictures(as_clips(val)) if val is not None else None,
-            budget=budget,
-            augmentation=augmentation,
-            seed=seed,
-            progress=progress,
-            workplace=workplace,
-        )
+        super().__init__(spec, options.detector, {}, pictures=options.pictures, seed=seed, workplace=workplace)
+        self.options = options
 
     def predict(self, data: Dataset) -> Iterator[Trajectory]:
         """One :class:`Trajectory` per clip."""
         return all_passes(lambda seed: RestartedCsrt(self._detected, self.options, seed), data, self.seed)
 
     def _detected(self, frame: UInt8Array) -> FloatArray:
-        (found,) = self.detector.predict(BoxedImages.of(self.spec, frame[None], [np.zeros((0, 4))], [np.zeros(0)]))
+        (found,) = self.found_in(frame[None])
         return np.asarray(found.boxes[found.scores >= self.options.sure], np.float64)
-
-    def save(self, folder: Path) -> None:
-        self.detector.save(folder)
-
-    def load(self, folder: Path) -> None:
-        self.detector.load(folder)
 
 
 class RestartedCsrt(Tracker):

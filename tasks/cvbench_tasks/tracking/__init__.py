@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from cvbench.clips import as_clips
-from cvbench.contracts import Budget, Model, ModelInfo, Scores, Splits, Task, Workplace
-from cvbench.errors import DataError, UserError, near_names
+from cvbench.contracts import Budget, Learnt, Model, ModelInfo, Scores, Splits, Task, Workplace
+from cvbench.errors import DataError
 from cvbench.samples import AnnotationKind, Dataset, DatasetSpec
+from cvbench_tasks.model_names import options_of
+from cvbench_tasks.splits import check_classes
 from cvbench_tasks.tracking.metrics import METRICS
-from cvbench_tasks.tracking.models import OPTIONS, known_models
+from cvbench_tasks.tracking.models import OPTIONS, TrackerOptions, known_models
 
 
 class Tracking(Task):
@@ -28,15 +30,18 @@ class Tracking(Task):
         return known_models()
 
     def model_options(self, name: str) -> type:
-        if name not in OPTIONS:
-            raise UserError(f"unknown model {name!r}", hint=near_names(name, OPTIONS))
-        return OPTIONS[name]
+        return options_of(name, OPTIONS)
 
     def model(self, name: str, spec: DatasetSpec, *, options: Any, seed: int, workplace: Workplace) -> Model:
         from cvbench_tasks.tracking.association import associator
         from cvbench_tasks.tracking.tracker import TrackingByDetection
 
         return TrackingByDetection(spec, options, associator(name, options), seed=seed, workplace=workplace)
+
+    def learnt(self, name: str, options: Any) -> Learnt:
+        detector: TrackerOptions = options
+        trained = TrackerOptions(detector.detector, detector.detector_options, detector.pictures)
+        return Learnt(detector.detector, trained)
 
     def score(self, predictions: Iterable[Any], truth: Dataset) -> Scores:
         from cvbench_tasks.tracking.metrics import score
@@ -50,6 +55,4 @@ class Tracking(Task):
             there[split] = {label for own in tracks for label in np.unique(own.labels[~own.ignored]).tolist()}
             if not there[split]:
                 raise DataError(f"the {split} split has no object", where=data.spec.name)
-        if missing := sorted(there["test"] - there["train"]):
-            named = ", ".join(repr(splits.train.spec.classes[label]) for label in missing[:5])
-            raise DataError(f"the test split has a class that train lacks: {named}", where=splits.test.spec.name)
+        check_classes(there["train"], there["test"], splits.train.spec)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from cvbench.samples import FloatArray, IntArray
+from cvbench.samples import FloatArray
+from cvbench_tasks.resampling import survivors
 from cvbench_tasks.tracking.models import ParticleOptions
 from cvbench_tasks.tracking.sort import BoxFilter
 
@@ -43,15 +44,9 @@ class ParticleBox(BoxFilter):
         self.weights = np.exp(likelihood - likelihood.max())
         self.weights /= self.weights.sum()
         mean = self._mean()
-        self.particles = self.particles[self._survivors()]
+        self.particles = self.particles[survivors(self.weights, self.rng)]
         self.weights = np.full(len(self.particles), 1 / len(self.particles))
         return mean
-
-    def _survivors(self) -> IntArray:
-        """(n,) places of the survivors: systematic resampling, one draw for all."""
-        count = len(self.weights)
-        marks = (np.arange(count) + self.rng.random()) / count
-        return np.searchsorted(self.weights.cumsum(), marks).clip(max=count - 1)
 
     def _measured(self, box: FloatArray) -> FloatArray:
         """Centre x, y and the logarithms of the sides."""

@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
-from functools import partial
 from itertools import islice
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from cvbench.clips import Clip, Tracks, as_clips, frames_with_boxes
-from cvbench.contracts import Augmentation, Budget, Model, Progress, Workplace
-from cvbench.errors import NotApplicable
-from cvbench.plugins import make_options
-from cvbench.samples import AnnotationKind, Dataset, DatasetSpec, UInt8Array
-from cvbench.scenes import BoxedImages
+from cvbench.clips import Clip, Tracks, as_clips
+from cvbench.contracts import Workplace
+from cvbench.samples import Dataset, DatasetSpec, UInt8Array
 from cvbench.seeds import derive_seed
-from cvbench_tasks.detection import Detection
 from cvbench_tasks.detection.detections import Detections
+from cvbench_tasks.detection.on_frames import DetectorOnFrames
 from cvbench_tasks.tracking.association import Fresh
 from cvbench_tasks.tracking.models import TrackerOptions
 
 AT_A_TIME = 16  # frames that the detector looks at together; no more of a clip is ever held
 
 
-class TrackingByDetection(Model):
+class TrackingByDetection(DetectorOnFrames):
     """Each class has an associator of its own, so objects of different classes are never taken for each other.
 
     Raises :class:`NotApplicable` for clips of unequal size.
@@ -35,35 +28,9 @@ class TrackingByDetection(Model):
     def __init__(
         self, spec: DatasetSpec, options: TrackerOptions, fresh: Fresh, *, seed: int, workplace: Workplace
     ) -> None:
-        if not spec.height:
-            raise NotApplicable("a detector needs clips of one size: set the reader's option size")
-        self.options, self.fresh, self.seed = options, fresh, seed
-        self.spec = replace(spec, kind=AnnotationKind.BOXES)
-        task = Detection()
-        made: Any = make_options(task.model_options(options.detector), options.detector_options or {})
-        self.detector = task.model(options.detector, self.spec, options=made, seed=seed, workplace=workplace)
-
-    def train(
-        self,
-        train: Dataset,
-        val: Dataset | None,
-        *,
-        budget: Budget,
-        augmentation: Augmentation,
-        seed: int,
-        progress: Progress,
-        workplace: Workplace,
-    ) -> None:
-        pictures = partial(frames_with_boxes, most=self.options.pictures)
-        self.detector.train(
-            pictures(as_clips(train)),
-            pictures(as_clips(val)) if val is not None else None,
-            budget=budget,
-            augmentation=augmentation,
-            seed=seed,
-            progress=progress,
-            workplace=workplace,
-        )
+        chosen, theirs = options.detector, options.detector_options or {}
+        super().__init__(spec, chosen, theirs, pictures=options.pictures, seed=seed, workplace=workplace)
+        self.fresh = fresh
 
     def predict(self, data: Dataset) -> Iterator[Tracks]:
         """One :class:`Tracks` per clip."""
@@ -90,12 +57,4 @@ class TrackingByDetection(Model):
         """Every frame with what the detector found in it."""
         frames = iter(clip.frames)
         while some := list(islice(frames, AT_A_TIME)):
-            nothing = [np.zeros(0)] * len(some)
-            pictures = BoxedImages.of(self.spec, np.stack(some), nothing, nothing)
-            yield from zip(some, self.detector.predict(pictures), strict=True)
-
-    def save(self, folder: Path) -> None:
-        self.detector.save(folder)
-
-    def load(self, folder: Path) -> None:
-        self.detector.load(folder)
+            yield from zip(some, self.found_in(np.stack(some)), strict=True)

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from cvbench.contracts import Budget, Metric, Model, ModelInfo, Scores, Splits, Task, Workplace
-from cvbench.errors import DataError, UserError, near_names
+from cvbench.contracts import Budget, Learnt, Metric, Model, ModelInfo, Scores, Splits, Task, Workplace
+from cvbench.errors import DataError
 from cvbench.samples import AnnotationKind, Dataset, DatasetSpec, LabelledImages, UInt8Array
+from cvbench_tasks.model_names import options_of
 from cvbench_tasks.translation.models import NETWORKS, OPTIONS, known_models
 
 
@@ -33,9 +34,7 @@ class Translation(Task):
         return known_models()
 
     def model_options(self, name: str) -> type:
-        if name not in OPTIONS:
-            raise UserError(f"unknown model {name!r}", hint=near_names(name, OPTIONS))
-        return OPTIONS[name]
+        return options_of(name, OPTIONS)
 
     def model(self, name: str, spec: DatasetSpec, *, options: Any, seed: int, workplace: Workplace) -> Model:
         from cvbench_tasks.translation.restorers import Baseline, Network
@@ -49,6 +48,9 @@ class Translation(Task):
         from cvbench_tasks.translation.metrics import score
 
         return score(predictions, truth)
+
+    def learnt(self, name: str, options: Any) -> Learnt | None:
+        return Learnt(name, options) if name in NETWORKS else None
 
     def contest(self, name: str, options: Any) -> str:
         return str(options.as_corruption())

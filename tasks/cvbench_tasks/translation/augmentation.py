@@ -10,7 +10,7 @@ from cvbench.contracts import Budget
 from cvbench.samples import LabelledImages
 from cvbench.seeds import derive_seed
 from cvbench.training import to_tensor
-from cvbench_tasks.classification.augmentation import Augment, in_groups
+from cvbench_tasks.classification.augmentation import Augment, in_groups, strong_affine
 
 ROUNDS = 4  # at most so many times the training pictures: they are made before the fit and held in memory
 
@@ -28,12 +28,5 @@ def strongly_augmented(train: LabelledImages, budget: Budget, seed: int) -> Labe
 
 def _strong(channels: int) -> Augment:
     """Affine as in classification, and for RGB colour jitter; no erasing, a hole is not to be learnt as a picture."""
-    affine = v2.RandomAffine(
-        degrees=15,
-        translate=(0.1, 0.1),
-        scale=(0.85, 1.15),
-        shear=(-8, 8),
-        interpolation=v2.InterpolationMode.BILINEAR,
-    )
-    augment: Augment = v2.Compose([affine, v2.ColorJitter(0.3, 0.3, 0.3)]) if channels == 3 else affine
-    return augment
+    affine = strong_affine()
+    return v2.Compose([affine, v2.ColorJitter(0.3, 0.3, 0.3)]) if channels == 3 else affine

@@ -9,9 +9,8 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le, MultipleOf
 
 from cvbench.contracts import Budget, Generator, Progress, Sampler, Workplace
-from cvbench.errors import UserError, near_names
-from cvbench.plugins import installed
 from cvbench.samples import AnnotationKind, Dataset
+from cvbench_generators.drawn_by import check_drawn_by
 
 Share = Annotated[float, Ge(0), Le(1)]
 
@@ -117,9 +116,7 @@ class JointOptions:
     side: Annotated[int, Ge(16)] = 40
 
     def __post_init__(self) -> None:
-        if self.drawn_by not in installed("generators"):
-            hint = near_names(self.drawn_by, installed("generators"))
-            raise UserError(f"drawn_by: unknown generator {self.drawn_by!r}", hint=hint)
+        check_drawn_by("drawn_by", self.drawn_by)
 
 
 class Joint(Generator):

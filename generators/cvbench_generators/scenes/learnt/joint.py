@@ -15,10 +15,11 @@ import cv2
 import numpy as np
 
 from cvbench.contracts import Budget, Generator, Progress, Sampler, Workplace
-from cvbench.errors import DataError, NotApplicable, UserError
+from cvbench.errors import NotApplicable, UserError
 from cvbench.plugins import load_plugin, make_options
 from cvbench.samples import AnnotationKind, Dataset, DatasetSpec, IntArray, LabelledImages, UInt8Array, labelled
 from cvbench.scenes import IGNORED, SegmentedImages
+from cvbench_generators.saved_sampler import read_back
 from cvbench_generators.scenes.learnt import JointOptions
 
 FORMAT = 1
@@ -83,17 +84,9 @@ def load(folder: Path, device: str) -> JointSampler:
 
     Raises :class:`DataError` for a file that is missing, cut short or of another version.
     """
-    try:
-        about = json.loads((folder / "joint.json").read_text())
-        if about["format"] != FORMAT:
-            raise DataError(f"a joint sampler of format {about['format']}, not {FORMAT}", where=str(folder))
+    with read_back(folder / "joint.json", FORMAT) as about:
         plugin: type[Generator] = load_plugin("generators", about["drawn_by"], where=str(folder))
         spec, notes = DatasetSpec.from_json(about["spec"]), tuple(about["notes"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        said = (str(error).splitlines() or ["no message"])[0]
-        raise DataError(
-            f"not a readable sampler ({type(error).__name__}: {said})", where=str(folder), hint="fit it again"
-        ) from error
     return JointSampler(plugin().load(folder / "drawing", device=device), about["drawn_by"], spec, notes)
 
 

@@ -10,18 +10,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from cvbench.contracts import Sampler
 from cvbench.datasets import load_dataset
-from cvbench.errors import DataError, NotApplicable
+from cvbench.errors import NotApplicable
 from cvbench.plugins import make_options, options_json
 from cvbench.samples import DatasetSpec, IntArray, Pictures, UInt8Array
 from cvbench.seeds import derive_seed
-from cvbench.training import Curves, to_tensor
+from cvbench.training import Curves, load_weights, save_weights, to_tensor
 from cvbench_generators.conditional_sampler import to_bytes
+from cvbench_generators.saved_sampler import read_back
 from cvbench_generators.scenes.learnt import LayoutOptions
 from cvbench_generators.scenes.learnt.layouts import Layout, annotated, draw_layout
 from cvbench_generators.scenes.learnt.regions import Regions, regions_of
@@ -82,8 +81,7 @@ class PaintedSampler(Sampler):
             return to_bytes(self.painting.paint(spec)(self.networks, to_tensor(sources, device)), spec)
 
     def save(self, folder: Path) -> None:
-        weights = {name: tensor.contiguous().cpu() for name, tensor in self.networks.state_dict().items()}
-        save_file(weights, folder / "networks.safetensors")
+        save_weights(self.networks, folder / "networks.safetensors")
         (folder / "train").mkdir()
         self.regions.train.save(folder / "train")
         options: Mapping[str, Any] = options_json(self.regions.options)
@@ -97,21 +95,11 @@ def load_painted(folder: Path, device: str, painting: Painting) -> PaintedSample
 
     Raises :class:`DataError` for a file that is missing, cut short, of another version or of another network.
     """
-    name = painting.name
-    try:
-        description = json.loads((folder / "sampler.json").read_text())
-        if description["format"] != FORMAT:
-            found = description["format"]
-            raise DataError(f"a {name} sampler of format {found}, this version reads {FORMAT}", where=str(folder))
+    with read_back(folder / "sampler.json", FORMAT) as description:
         options = make_options(painting.options, description["options"])
-        regions = regions_of(load_dataset(folder / "train"), options, name)
+        regions = regions_of(load_dataset(folder / "train"), options, painting.name)
         networks = painting.build(regions.train.spec, options)
-        networks.load_state_dict(load_file(folder / "networks.safetensors"))
+        load_weights(networks, folder / "networks.safetensors")
         curves, notes = json.loads((folder / "curves.json").read_text()), tuple(description["notes"])
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        said = (str(error).splitlines() or ["no message"])[0]  # torch lists every tensor that does not fit
-        raise DataError(
-            f"not a readable sampler ({type(error).__name__}: {said})", where=str(folder), hint="fit it again"
-        ) from error
     networks.to(device).to(memory_format=torch.channels_last)
     return PaintedSampler(painting, networks, regions, curves, notes)
