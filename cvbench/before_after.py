@@ -35,7 +35,7 @@ def before_after_sheets(run: RunFolder, store: Store, seed: int | None) -> Itera
         shown = test.select(of_each_class(test))
         rows = {"real": shown.images}
         for record in records:
-            model = _trained(record, task, test.spec, store)
+            model = trained_model(record, task, test.spec, store)
             if model is not None:
                 before, after = task.before_and_after(model, shown)
                 rows.setdefault("corrupted", before)
@@ -60,7 +60,7 @@ def _contests(run: RunFolder, seed: int) -> dict[str, list[CellRecord]]:
     return found
 
 
-def _trained(record: CellRecord, task: Task, spec: DatasetSpec, store: Store) -> Model | None:
+def trained_model(record: CellRecord, task: Task, spec: DatasetSpec, store: Store) -> Model | None:
     """The cell's model as it was scored; None if it is gone from the cache."""
     kept = store.find("model", str(record.resolved.get("trained")))
     if kept is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 
@@ -36,7 +36,8 @@ def drawn_frames(clip: Clip, classes: tuple[str, ...]) -> Iterator[UInt8Array]:
 def drawn_frame(frame: UInt8Array, tracks: Tracks, number: int, classes: tuple[str, ...]) -> UInt8Array:
     """uint8 (h, w, 3): a frame (H, W, C) with each object's box, id, way and, where it is hidden, visible share.
 
-    An id has its colour, what is ignored is grey. Boxes of objects that are mostly hidden are thin.
+    An id has its colour, what is ignored is grey. Boxes of objects that are mostly hidden are thin. Frames are counted
+    from 1, as their files are.
     """
     height, width, channels = frame.shape
     scale = max(1, SHORTEST // max(height, width))
@@ -53,20 +54,26 @@ def drawn_frame(frame: UInt8Array, tracks: Tracks, number: int, classes: tuple[s
             pen.line([(float(x), float(y)) for x, y in way], fill=ink)
         x1, y1, x2, y2 = (tracks.boxes[place] * scale).round().astype(int).tolist()
         pen.rectangle((x1, y1, max(x1, x2 - 1), max(y1, y2 - 1)), outline=ink, width=1 if seen < HIDDEN else 2)
-        said = str(one) if len(classes) == 1 else f"{one} {classes[tracks.labels[place]]}"
+        said = f"#{one}" if len(classes) == 1 else f"#{one} {classes[tracks.labels[place]]}"
         said += f" {seen:.0%}" if seen < 0.995 else ""
         corner = (min(max(x1, 0), image.width - 2 * TEXT), max(0, y1 - TEXT - 3))
         pen.rectangle(pen.textbbox(corner, said, font=font), fill=ink)
         pen.text(corner, said, fill="black", font=font)
-    pen.text((3, image.height - TEXT - 4), f"{number}", fill="white", font=font, stroke_width=1, stroke_fill="black")
+    pen.text(
+        (3, image.height - TEXT - 4), f"{number + 1}", fill="white", font=font, stroke_width=1, stroke_fill="black"
+    )
     return np.asarray(image)
 
 
 def clip_sheet(clips: Clips, *, above: Clips | None = None) -> Image.Image:
     """A row of frames per clip, evenly spread, with their tracks. ``above``: real clips for its first row."""
-    rows = list(above.clips[:1]) if above is not None else []
-    rows += clips.clips[: ROWS - len(rows)]
-    drawn = [_row(clip, clips.spec.classes) for clip in rows]
+    real = {f"real: {clip.name}": clip for clip in above.clips[:1]} if above is not None else {}
+    return clip_rows(real | {clip.name: clip for clip in clips.clips[: ROWS - len(real)]}, clips.spec.classes)
+
+
+def clip_rows(clips: Mapping[str, Clip], classes: tuple[str, ...]) -> Image.Image:
+    """A row of frames per clip, evenly spread, its name in the corner of the first."""
+    drawn = [_row(name, clip, classes) for name, clip in clips.items()]
     sheet = Image.new("RGB", (COLUMNS * SHEET_WIDTH, max(1, sum(row.height for row in drawn))))
     top = 0
     for row in drawn:
@@ -130,11 +137,13 @@ def _way(tracks: Tracks, one: int, number: int) -> Float32Array:
     return np.asarray((boxes[:, :2] + boxes[:, 2:]) / 2, np.float32)
 
 
-def _row(clip: Clip, classes: tuple[str, ...]) -> Image.Image:
+def _row(name: str, clip: Clip, classes: tuple[str, ...]) -> Image.Image:
     places = np.linspace(0, len(clip) - 1, COLUMNS).astype(int).tolist()
     pictures = [Image.fromarray(drawn_frame(np.asarray(clip.frames[k]), clip.tracks, k, classes)) for k in places]
     height = round(SHEET_WIDTH * pictures[0].height / pictures[0].width)
     row = Image.new("RGB", (COLUMNS * SHEET_WIDTH, height))
     for column, picture in enumerate(pictures):
         row.paste(picture.resize((SHEET_WIDTH, height), Image.Resampling.BILINEAR), (column * SHEET_WIDTH, 0))
+    pen, font = ImageDraw.Draw(row), ImageFont.load_default(TEXT)
+    pen.text((3, 2), name, fill="white", font=font, stroke_width=2, stroke_fill="black")
     return row

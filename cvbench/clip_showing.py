@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cvbench.answers import answers
 from cvbench.clips import Clips
 from cvbench.datasets import load_dataset
 from cvbench.errors import UserError
@@ -14,8 +15,9 @@ from cvbench.showing import file_name, largest_sets, seed_of, suite_of
 from cvbench.store import Store
 
 
-def clips_of_run(run: RunFolder, store: Store, seed: int | None) -> Iterator[tuple[str, Clips]]:
-    """A name for files and clips: each data set's real ones, then every synthetic set of one seed in the cache.
+def clips_of_run(run: RunFolder, store: Store, seed: int | None, most: int) -> Iterator[tuple[str, Clips]]:
+    """A name for files and clips: each data set's real ones, every synthetic set of one seed in the cache, then what
+    the trackers of that seed answer to at most so many test clips.
 
     Raises :class:`UserError` for a seed that the run has not, and a run without clips.
     """
@@ -29,6 +31,10 @@ def clips_of_run(run: RunFolder, store: Store, seed: int | None) -> Iterator[tup
         made = store.find("synthetic", record.resolved["synthetic"])
         if made is not None:
             yield name, clips_alone(load_dataset(made.folder), str(run.path))
+    for record, _, found in answers(run, store, chosen, most):
+        place = record.coordinates
+        trained_on = (place.regime, *((place.generator, f"x{place.ratio:g}") if place.ratio else ()))
+        yield file_name(place.dataset, place.real, place.model, *trained_on), clips_alone(found, str(run.path))
 
 
 def clips_alone(data: Dataset, where: str) -> Clips:

@@ -12,7 +12,8 @@ import numpy as np
 
 from cvbench.contestants import Field, fields
 from cvbench.contracts import Metric
-from cvbench.effects import Interval, item_interval, judge, mean_interval, paired_effect
+from cvbench.effects import item_interval, judge, mean_interval, paired_effect
+from cvbench.errors import UserError, near_names
 from cvbench.ledger import FIDELITY, CellRecord, Coordinates, Ledger
 from cvbench.rows import Measured, Row, Table, cost_of
 from cvbench.run_folder import RunFolder
@@ -32,13 +33,20 @@ class Comparison:
     environment: Mapping[str, Any] = field(default_factory=dict)
 
 
-def compare(folder: RunFolder) -> Comparison:
-    """Read the run's ledger and set every row against the real row of its block."""
+def compare(folder: RunFolder, metric: str | None = None) -> Comparison:
+    """Read the run's ledger and set every row against the real row of its block.
+
+    ``metric``: what verdicts are about in the place of the task's primary one. Raises :class:`UserError` for a name
+    that the run has no scores of.
+    """
+    known = [one.name for one in folder.metrics]
+    if metric is not None and metric not in known:
+        raise UserError(f"the run has no metric {metric!r}", where="--metric", hint=near_names(metric, known))
     records = folder.ledger.read()
     cells = [records.get(cell, CellRecord(cell, place, "missing")) for cell, place in folder.cells.items()]
     trained = [cell for cell in cells if cell.coordinates.regime != FIDELITY]
     tables = tuple(
-        _table(group, contest, folder)
+        _table(group, contest, folder, metric)
         for _, of_one_set in groupby(trained, key=lambda r: (r.coordinates.task, r.coordinates.dataset))
         for contest, group in _apart(list(of_one_set), folder.contests)
     )
@@ -64,7 +72,7 @@ def _apart(cells: Sequence[CellRecord], contests: Mapping[str, str]) -> list[tup
     return [(contest, group) for (contest, _), group in groups.items()]
 
 
-def _table(cells: Sequence[CellRecord], contest: str | None, folder: RunFolder) -> Table:
+def _table(cells: Sequence[CellRecord], contest: str | None, folder: RunFolder, metric: str | None) -> Table:
     place = cells[0].coordinates
     facts = folder.datasets[place.dataset]
     blocks: dict[str, list[list[CellRecord]]] = {}
@@ -77,16 +85,16 @@ def _table(cells: Sequence[CellRecord], contest: str | None, folder: RunFolder) 
     items = int(facts["test"])
     compete = contest is not None
     made = {real: _block(rows, folder.metrics, folder.ledger, items, compete) for real, rows in blocks.items()}
-    primary = next(metric for metric in folder.metrics if metric.primary)
-    worths = _worths(cells, primary)
+    notes = tuple(sorted({note for cell in cells for note in cell.notes}))
+    model = "" if compete else place.model
+    measured_by = None if metric in [one.name for one in folder.metrics if one.primary] else metric
+    table = Table(place.task, place.dataset, model, folder.metrics, items, made, notes, contest, measured_by)
+    worths = _worths(cells, table.measure)
     made = {
         real: tuple(replace(row, worth=worths.get((real, row.generator, row.ratio, row.regime))) for row in rows)
         for real, rows in made.items()
     }
-    notes = tuple(sorted({note for cell in cells for note in cell.notes}))
-    model = "" if compete else place.model
-    table = Table(place.task, place.dataset, model, folder.metrics, items, made, notes, contest)
-    return _judged(table)
+    return _judged(replace(table, blocks=made))
 
 
 def _worths(cells: Sequence[CellRecord], metric: Metric) -> dict[tuple[Any, ...], Worth]:
@@ -118,11 +126,11 @@ def _row_key(place: Coordinates) -> tuple[Any, ...]:
 
 
 def _judged(table: Table) -> Table:
-    """Verdicts on the primary metric, corrected over the whole table."""
-    primary = table.primary
+    """Verdicts on the table's measure, corrected over the whole table."""
+    measure = table.measure
     contenders = [(real, k) for real, rows in table.blocks.items() for k, row in enumerate(rows) if not row.baseline]
-    effects = [table.blocks[real][k].measured[primary.name].effect for real, k in contenders]
-    judgements = dict(zip(contenders, judge(effects, higher_is_better=primary.higher_is_better), strict=True))
+    effects = [table.blocks[real][k].measured[measure.name].effect for real, k in contenders]
+    judgements = dict(zip(contenders, judge(effects, higher_is_better=measure.higher_is_better), strict=True))
     blocks = {
         real: tuple(replace(row, judgement=judgements.get((real, k))) for k, row in enumerate(rows))
         for real, rows in table.blocks.items()
@@ -174,11 +182,11 @@ def _measured(
         return Measured(None)
     scores = {seed: score for seed, (_, score) in ours.items()}
     before = {seed: score for seed, (_, score) in theirs.items()}
-    over_items = _over_items(metric.name, ours, theirs, ledger)
-    # a share of items moves in steps of one item; other metrics have no least step
-    step = 1 / max(1, items) if over_items and (metric.low, metric.high) == (0, 1) else 0.0
-    effect = paired_effect(before, scores, resolution=step) if before else None
-    return Measured(mean_interval(list(scores.values())), effect, over_items)
+    stacks = _item_scores(metric.name, ours, theirs, ledger)
+    # a share of hits moves in steps of one item; what is not a hit or a miss has no least step
+    counted = stacks is not None and all(np.isin(stack, (0, 1)).all() for stack in stacks)
+    effect = paired_effect(before, scores, resolution=1 / max(1, items) if counted else 0.0) if before else None
+    return Measured(mean_interval(list(scores.values())), effect, item_interval(*stacks) if stacks else None)
 
 
 def _per_class(cells: Sequence[CellRecord], baseline: Sequence[CellRecord]) -> dict[str, dict[str, Measured]]:
@@ -205,9 +213,10 @@ def _by_seed(metric: str, cells: Iterable[CellRecord]) -> dict[int, tuple[str, f
     return found
 
 
-def _over_items(
+def _item_scores(
     metric: str, ours: Mapping[int, tuple[str, float]], theirs: Mapping[int, tuple[str, float]], ledger: Ledger
-) -> Interval | None:
+) -> tuple[FloatArray, FloatArray] | None:
+    """Theirs and ours, (seeds, N) each, over the seeds that both have; None where a cell does not tell them."""
     both = sorted(ours.keys() & theirs.keys())
     stacks: list[FloatArray] = []
     for side in (theirs, ours):
@@ -215,4 +224,5 @@ def _over_items(
         if not scores or any(score is None for score in scores):
             return None
         stacks.append(np.stack([score for score in scores if score is not None]))
-    return item_interval(*stacks) if stacks[0].shape == stacks[1].shape else None
+    before, after = stacks
+    return (before, after) if before.shape == after.shape else None

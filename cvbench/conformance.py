@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from cvbench.clips import Clip, Clips, Tracks
-from cvbench.contracts import Augmentation, Budget, Generator, Progress, Task, Workplace, silent
+from cvbench.contracts import Augmentation, Budget, Generator, Progress, Sampler, Task, Workplace, silent
 from cvbench.datasets import CLASSES, as_kind, gather
 from cvbench.errors import NotApplicable
 from cvbench.plugin_results import checked_chunk, checked_scores
@@ -117,8 +117,10 @@ def check_generator(cls: type[Generator]) -> Iterator[Check]:
     """Every promise of :class:`~cvbench.contracts.Generator`, on tiny data of several shapes."""
     yield from _described(cls, ("summary", "licence"))
     yield Check("options are a frozen dataclass with defaults", _options_problem(cls.Options))
+    wrong = _kinds_problem(getattr(cls, "kinds", None))
+    yield Check("says what it annotates with", wrong)
     for kind in KINDS:
-        if kind in cls.kinds:
+        if not wrong and kind in cls.kinds:
             yield from _checks_of_kind(cls, kind)
 
 
@@ -182,7 +184,35 @@ def _generator_checks(cls: type[Generator], train: Dataset) -> Iterator[Check]:
 
     def repeats() -> None:
         assert drawn(sampler, 9, 3).fingerprint == drawn(sampler, 9, 3).fingerprint, "same seed, other samples"
-        assert drawn(sampler, 9, 3).fingerprint != drawn(sampler, 9, 4).fingerprint, "other seed, same samples"
+
+    def differs() -> None:
+        # What is shown, in whatever order: another order of the same pictures is no independent draw.
+        shown = {tuple(sorted(drawn(sampler, 9, seed).item_hashes())) for seed in (3, 4, 5, 6)}
+        assert len(shown) > 1, "four seeds gave the same pictures: cells of different seeds would not be independent"
+
+    def widens() -> None:
+        try:
+            wider = sampler.widened(0.5)
+        except NotApplicable:
+            return
+        assert isinstance(wider, Sampler), f"widened gave {type(wider).__name__}, not a Sampler"
+        assert len(drawn(wider, 7, 0)) == 7, "a widened sampler gave another count"
+
+    def walks() -> None:
+        try:
+            path = sampler.walk(2, seed=0)
+        except NotApplicable:
+            return
+        path = checked_chunk(path, train.spec, cls.__name__)
+        if isinstance(path, LabelledImages):
+            assert path.labels.tolist() == [0, 0, 1, 1, 2, 2], f"2 of each of 3 classes gave {path.labels.tolist()}"
+
+    def tells() -> None:
+        notes, parameters = sampler.notes, sampler.parameter_count
+        said = isinstance(notes, tuple | list) and all(isinstance(note, str) for note in notes)
+        assert said, f"notes must be a tuple of strings, not {notes!r}"
+        counted = isinstance(parameters, int | np.integer) and parameters >= 0
+        assert counted, f"parameter_count must be a whole number, 0 or more, not {parameters!r}"
 
     def saves() -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -199,6 +229,10 @@ def _generator_checks(cls: type[Generator], train: Dataset) -> Iterator[Check]:
         yield _tried("keeps the train split's class proportions", proportions)
         yield _tried("gives classes as asked", as_asked)
     yield _tried("same seed, same samples", repeats)
+    yield _tried("other seed, other samples", differs)
+    yield _tried("widens its latent, or says that it has none", widens)
+    yield _tried("walks through its latent, or says that it has none", walks)
+    yield _tried("notes and parameter_count are what they should be", tells)
     yield _tried("saves and loads without pickle", saves)
     yield _tried("same seed, same fit", refits)
 
@@ -269,6 +303,11 @@ def _options_problem(options: type) -> str:
     except TypeError as error:
         return str(error)
     return ""
+
+
+def _kinds_problem(kinds: Any) -> str:
+    known = isinstance(kinds, set | frozenset) and bool(kinds) and all(kind in KINDS for kind in kinds)
+    return "" if known else f"kinds must be a frozenset of AnnotationKind, such as {{LABEL}}, not {kinds!r}"
 
 
 def _hold_to_formats(folder: Path) -> None:

@@ -34,11 +34,13 @@ class Contestant:
 class Field:
     """All generators that were fitted on one share of one data set, judged by one feature extractor.
 
-    ``floors``: metric → what real pictures get in the synthetic ones' place. ``compared``: pictures on each side.
+    ``floors``: metric → what real pictures get in the synthetic ones' place. ``compared``: pictures on each side, empty
+    where nothing was judged. ``model``: the first of several, whose rows the contestants have; empty for the only one.
     """
 
     dataset: str
     real: str
+    model: str
     extractor: str
     extractor_hash: str
     compared: tuple[int, ...]
@@ -49,13 +51,14 @@ class Field:
 def fields(judged: Sequence[CellRecord], tables: Sequence[Table]) -> tuple[Field, ...]:
     """A field per data set and share of real data, of the cells that judged a synthetic set."""
     first = {table.dataset: table for table in reversed(tables)}
+    several = {table.dataset for table in tables if table is not first[table.dataset]}
     return tuple(
-        _field(list(group), first.get(dataset))
+        _field(list(group), first.get(dataset), several=dataset in several)
         for (dataset, _), group in groupby(judged, key=lambda r: (r.coordinates.dataset, r.coordinates.real))
     )
 
 
-def _field(cells: Sequence[CellRecord], table: Table | None) -> Field:
+def _field(cells: Sequence[CellRecord], table: Table | None, *, several: bool) -> Field:
     place = cells[0].coordinates
     told = [cell.fidelity for cell in cells if cell.fidelity]
     rows = table.blocks.get(place.real, ()) if table else ()
@@ -63,6 +66,7 @@ def _field(cells: Sequence[CellRecord], table: Table | None) -> Field:
     return Field(
         dataset=place.dataset,
         real=place.real,
+        model=table.model if table and several else "",
         extractor=place.model,
         extractor_hash=", ".join(sorted({found["extractor"]["hash"] for found in told})),
         compared=tuple(sorted({found["compared"] for found in told})),

@@ -151,7 +151,7 @@ class Sampler(ABC):
         """
         from cvbench.errors import NotApplicable
 
-        raise NotApplicable(f"{type(self).__name__} has no latent to widen")
+        raise NotApplicable("this generator has no latent to widen")
 
     def walk(self, count: int, *, seed: int) -> Dataset:
         """``count`` samples of each class on a path through the latent, class after class: for people to look at.
@@ -160,7 +160,7 @@ class Sampler(ABC):
         """
         from cvbench.errors import NotApplicable
 
-        raise NotApplicable(f"{type(self).__name__} has no latent to walk through")
+        raise NotApplicable("this generator has no latent to walk through")
 
 
 class Translator(Sampler):
@@ -347,6 +347,15 @@ class Task(ABC):
         """
         return ""
 
+    def answers(self, predictions: Iterable[Any], data: Dataset) -> Dataset:
+        """``data`` with a model's predictions of it in its annotation's place, to look at; without the unsure ones.
+
+        Raises :class:`~cvbench.errors.NotApplicable` when predictions cannot be drawn.
+        """
+        from cvbench.errors import NotApplicable
+
+        raise NotApplicable("this task's predictions cannot be drawn")
+
     def before_and_after(self, model: Model, data: Dataset) -> tuple[UInt8Array, UInt8Array]:
         """What the model is given of ``data`` and what it makes of it: pictures uint8 (N, H, W, C), to look at.
 
@@ -354,4 +363,4 @@ class Task(ABC):
         """
         from cvbench.errors import NotApplicable
 
-        raise NotApplicable(f"the models of {type(self).__name__} give no pictures to look at")
+        raise NotApplicable("this task's models give no pictures to look at")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import cast
+
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from cvbench.clip_drawing import clip_sheet
+from cvbench.clip_drawing import clip_rows, clip_sheet
 from cvbench.clips import Clips
 from cvbench.colours import colour
 from cvbench.readers.letterbox import Letterbox
@@ -15,7 +18,7 @@ from cvbench.sheets import contact_sheet, rows_sheet
 
 SIDE = 256  # pixels of a drawn picture's longer side
 COLUMNS, SYNTHETIC_ROWS = 6, 2
-TINT = 0.5  # how much of a pixel its mask's colour is
+TINT, STRONG = 0.5, 0.75  # how much of a pixel its mask's colour is; where the colour tells the class
 NAME_SIZE = 10  # pixels
 GREY = (128, 128, 128)
 
@@ -43,18 +46,33 @@ def scene_sheet(data: Pictures, *, above: Pictures | None = None) -> Image.Image
     return _with_legend(sheet, data.spec.classes) if isinstance(data, SegmentedImages) else sheet
 
 
+def answers_sheet(truth: Pictures | Clips, answers: Mapping[str, Pictures | Clips]) -> Image.Image:
+    """Real pictures, their annotation drawn, then a row per answer of a model; of clips, the first one's frames."""
+    if isinstance(truth, Clips):
+        first = {name: cast(Clips, found).clips[0] for name, found in answers.items()}
+        return clip_rows({"truth": truth.clips[0], **first}, truth.spec.classes)
+    shown = range(min(COLUMNS, len(truth)))
+    rows = _two_rows("picture", "truth", truth, shown)
+    for name, found in answers.items():
+        rows[name] = np.stack([drawn(cast(Pictures, found), place) for place in shown])
+    sheet = rows_sheet(rows)
+    return _with_legend(sheet, truth.spec.classes) if isinstance(truth, SegmentedImages) else sheet
+
+
 def drawn(data: Pictures, place: int) -> UInt8Array:
     """uint8 (h, w, 3): the picture at this place with its masks tinted and its boxes named, ``SIDE`` pixels long.
 
-    A class has its colour in a mask and as a box, ``background`` none; of instances, each has its own.
+    A class has its colour in a mask, over the picture in grey, and as a box, ``background`` none; of instances, each
+    has its own.
     """
     fit = _fit(data)
     picture = _shown(data, place)
     if isinstance(data, SegmentedImages):
         mask = fit.mask(data.masks[place], IGNORED)
+        picture[:] = picture.mean(axis=2, keepdims=True)  # in grey no colour is mistaken for a class
         for label in np.unique(mask).tolist():
             if label == IGNORED or data.spec.classes[label] != BACKGROUND:
-                _tint(picture, mask == label, GREY if label == IGNORED else colour(label))
+                _tint(picture, mask == label, GREY if label == IGNORED else colour(label), STRONG)
         return picture
     if not isinstance(data, BoxedImages):
         return picture
@@ -98,8 +116,8 @@ def _shown(data: Pictures, place: int) -> UInt8Array:
     return np.repeat(scaled, 3 // scaled.shape[2], axis=2)
 
 
-def _tint(picture: UInt8Array, mask: BoolArray, ink: tuple[int, int, int]) -> None:
-    picture[mask] = np.round(picture[mask] * (1 - TINT) + np.array(ink) * TINT).astype(np.uint8)
+def _tint(picture: UInt8Array, mask: BoolArray, ink: tuple[int, int, int], share: float = TINT) -> None:
+    picture[mask] = np.round(picture[mask] * (1 - share) + np.array(ink) * share).astype(np.uint8)
 
 
 def _with_legend(sheet: Image.Image, classes: tuple[str, ...]) -> Image.Image:

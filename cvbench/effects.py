@@ -98,9 +98,11 @@ def item_interval(baseline: FloatArray, contender: FloatArray, *, seed: int = 0)
 
     A percentile bootstrap over the N test items of the seed-averaged per-item differences. The mean of a
     resample depends only on how often each distinct value is drawn, so those counts are drawn: the same
-    bootstrap, without N numbers per resample.
+    bootstrap, without N numbers per resample. One item alone has no interval: every resample is that item.
     """
     differences = np.asarray(contender).mean(axis=0) - np.asarray(baseline).mean(axis=0)
+    if differences.size < 2:
+        return Interval(float(differences.mean()), None, None, differences.size)
     values, counts = np.unique(np.round(differences, 12), return_counts=True)
     n = int(counts.sum())
     rng, block = np.random.default_rng(seed), max(1, MOST_DRAWN // len(values))

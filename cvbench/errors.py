@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-MOST_NAMES = 20  # in one line; `cvbench list` shows all
+MOST_NAMES = 30  # in one line; `cvbench list` shows all
 
 
 class CvbenchError(Exception):

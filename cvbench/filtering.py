@@ -45,7 +45,10 @@ class Filtered:
             missing = missing - np.bincount(drawn.labels[places], minlength=len(missing))
         if missing.any():
             name = self.probe.spec.classes[int(np.flatnonzero(missing)[0])]
-            raise NotApplicable(f"too few samples of class {name!r} reach the filter's confidence {self.confidence:g}")
+            raise NotApplicable(
+                f"too few samples of class {name!r} reach the filter's confidence {self.confidence:g}: "
+                "lower the filter, or give the generator more steps"
+            )
         yield self._in_order(gather(kept, self.probe.spec), wanted, seed)
 
     def _draw(self, counts: IntArray, seed: int) -> LabelledImages:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -12,7 +13,7 @@ import psutil
 
 from cvbench.contracts import Generator, Progress
 from cvbench.engine import engine_name
-from cvbench.errors import CvbenchError, PluginError, UserError
+from cvbench.errors import CvbenchError, DataError, NotApplicable, PluginError, UserError
 from cvbench.jobs import DataRef, RealPart, SampleJob, needs
 from cvbench.plan import open_entry, sample_job
 from cvbench.plugins import load_plugin, one_line
@@ -23,20 +24,23 @@ from cvbench.store import Store
 from cvbench.suite import DatasetEntry
 from cvbench.suite_reading import dataset_entry, generator_entry
 
+HEEDED = frozenset({"name", "options", "budget", "spread", "filter"})  # of a suite's entry for a generator
+
 
 @dataclass(frozen=True)
 class SampleRequest:
     """What to fit and how much to draw; ``per_class`` overrides the train split's proportions.
 
-    ``real``: the pictures that the generator sees.
+    ``seed``: the user's, from which the job's own are derived. ``real``: the pictures that the generator sees.
     """
 
     job: SampleJob
+    seed: int
     per_class: int | None
     real: Pictures
 
-    def about(self) -> Mapping[str, Any]:
-        """For ``about.json`` beside the pictures: enough to make them again."""
+    def about(self, notes: Sequence[str]) -> Mapping[str, Any]:
+        """For ``about.json`` beside the pictures: enough to make them again, and what the fit said."""
         fit = self.job.fit
         return {
             "generator": asdict(fit.generator),
@@ -46,8 +50,9 @@ class SampleRequest:
             "spread": self.job.spread,
             "filter": self.job.filter.confidence if self.job.filter else None,
             "per_class": self.per_class,
-            "seed": self.job.seed,
+            "seed": self.seed,
             "engine": fit.engine,
+            "notes": list(notes),
         }
 
 
@@ -68,6 +73,9 @@ def request_samples(
     if (asked := count if count is not None else per_class) is None or asked < 1:
         raise UserError(f"must be at least 1, not {asked}", where="--count" if per_class is None else "--per-class")
     entry = generator_entry(generator, settings)
+    if idle := sorted(entry.model_fields_set - HEEDED):
+        what = f"is for suites: `generate` heeds {', '.join(sorted(HEEDED - {'name'}))}"
+        raise UserError(what, where=f"--set {idle[0].rstrip('_')}")
     plugin = load_plugin("generators", entry.name)
     if plugin.fits_on == "held_back":
         raise UserError(f"{generator!r} needs a suite: it gives real pictures that a suite holds back")
@@ -78,14 +86,18 @@ def request_samples(
     classes = len(opened.splits.train.spec.classes)
     total = per_class * classes if per_class is not None else asked
     _refuse_more_than_memory(total, reference.picture, "--count" if per_class is None else "--per-class")
-    return SampleRequest(
-        sample_job(entry, part, total, seed, engine_name(device)), per_class, cast(Pictures, opened.splits.train)
-    )
+    job = sample_job(entry, part, total, seed, engine_name(device))
+    return SampleRequest(job, seed, per_class, cast(Pictures, opened.splits.train))
 
 
 def _opened_for(plugin: type[Generator], name: str, entry: DatasetEntry) -> tuple[DataRef, OpenedData]:
     """The data set, as its own kind if the generator can annotate that, else as one that it can be turned into."""
-    own = open_entry(entry)
+    try:
+        own = open_entry(entry)
+    except DataError as error:
+        if entry.is_path or not Path(entry.name).is_dir():
+            raise
+        raise DataError(error.what, where=error.where, hint=f"for the folder write ./{entry.name}") from None
     kind = own[1].splits.train.spec.kind
     if kind in plugin.kinds:
         return own
@@ -108,13 +120,22 @@ def _refuse_more_than_memory(count: int, picture: tuple[int, int, int], where: s
         )
 
 
-def sample_set(request: SampleRequest, store: Store, device: str, progress: Progress) -> Pictures:
-    """Fit (or find the fit in the cache) and draw. Raises :class:`CvbenchError` with the reason if that fails."""
+def sample_set(
+    request: SampleRequest, store: Store, device: str, progress: Progress
+) -> tuple[Pictures, tuple[str, ...]]:
+    """Fit (or find the fit in the cache) and draw: the pictures, and what the fitted sampler notes of itself.
+
+    Raises :class:`CvbenchError` with the reason if that fails.
+    """
     job = request.job
+    notes: tuple[str, ...] = ()
     for source in needs(job):
         outcome = run_job(source, store, progress, device)
+        if outcome.status == "skipped":
+            raise NotApplicable(f"{job.fit.generator.name} is not for this data: {outcome.reason}")
         if outcome.status != "ok":
             raise CvbenchError(f"the {outcome.phase} {outcome.status}: {outcome.reason}")
+        notes += tuple(outcome.facts.get("notes", ()))
     splits = open_data(job.fit.part.data).splits
     asked: dict[str, Any] = {}
     if request.per_class is not None:
@@ -122,7 +143,9 @@ def sample_set(request: SampleRequest, store: Store, device: str, progress: Prog
     who = f"generator {job.fit.generator.name!r}"
     try:
         made = draw(prepared_sampler(job, store, device), job.count, job.seed, splits, progress, who, **asked)
-        return cast(Pictures, made)
+        return cast(Pictures, made), notes
+    except NotApplicable as error:
+        raise NotApplicable(f"{who}: {error}") from None
     except CvbenchError:
         raise
     except Exception as error:  # a plugin may raise anything

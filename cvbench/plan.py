@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from cvbench.contracts import Budget, Generator, Task
@@ -28,6 +29,7 @@ from cvbench.jobs import (
 )
 from cvbench.ledger import FIDELITY, Coordinates
 from cvbench.plugins import load_plugin, load_task, make_options, make_plugin, options_json
+from cvbench.readers import recognise
 from cvbench.real_data import OpenedData, open_data
 from cvbench.regimes import split_real
 from cvbench.samples import AnnotationKind, proportional_counts
@@ -138,7 +140,7 @@ def _facts(data: DataRef, opened: OpenedData) -> dict[str, Any]:
         "train": len(splits.train),
         "val": len(splits.val) if splits.val is not None else 0,
         "test": len(splits.test),
-        "licence": load_plugin("readers", data.reader).licence if data.reader else "unknown",
+        "licence": load_plugin("readers", data.reader or recognise(Path(str(data.root)))).licence,
         "test_pictures_in_train": opened.test_pictures_in_train,
     }
 

@@ -127,8 +127,14 @@ def _install_line(module: str, distribution: Distribution | None) -> str:
     for requirement in (distribution.requires or []) if distribution else []:
         extra = re.search(r"extra\s*==\s*['\"]([^'\"]+)", requirement)
         if extra and distribution and re.match(rf"{re.escape(module)}\b", requirement.replace("-", "_")):
-            return f"pip install '{distribution.name}[{extra[1]}]'"
+            return install_line(extra[1], distribution.name)
     return f"pip install {module}"
+
+
+def install_line(extra: str, distribution: str = "cvbench") -> str:
+    """``pip install`` of a package's extra; cvbench itself is often a checkout that no index knows."""
+    checkout = f", in a checkout '.[{extra}]'" if distribution == "cvbench" else ""
+    return f"pip install '{distribution}[{extra}]'{checkout}"
 
 
 def one_line(error: BaseException) -> str:

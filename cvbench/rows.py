@@ -41,7 +41,7 @@ class Row:
     """All seeds of one way of making the training data; in a contest, of one model.
 
     ``baseline``: whether the others of its block are held against it. ``contestant``: in a contest, its model.
-    ``expected``: what a control must show: gain, loss or none. ``judgement`` is of the primary metric. ``statuses``
+    ``expected``: what a control must show: gain, loss or none. ``judgement`` is of the table's measure. ``statuses``
     counts all planned cells, so nothing is dropped. ``worth``: of a mixed row, where real data alone draws a curve.
     ``per_class``: metric → class → what was measured, without intervals over items.
     """
@@ -85,6 +85,7 @@ class Table:
     """One task, data set and model; Holm's correction is over its rows.
 
     Of a contest, ``model`` is empty: its rows are models that all trained on real data alone, the first the baseline.
+    ``measured_by``: the metric that was asked for in the place of the primary one.
     """
 
     task: str
@@ -95,11 +96,18 @@ class Table:
     blocks: Mapping[str, tuple[Row, ...]]
     notes: tuple[str, ...] = ()
     contest: str | None = None
+    measured_by: str | None = None
 
     @property
-    def primary(self) -> Metric:
+    def measure(self) -> Metric:
         """The metric that verdicts are about."""
-        return next(metric for metric in self.metrics if metric.primary)
+        return next(m for m in self.metrics if (m.name == self.measured_by if self.measured_by else m.primary))
+
+    @property
+    def items_vary(self) -> bool:
+        """Whether some row's difference has an interval over the test items."""
+        found = (row.measured[self.measure.name].items for row in self.rows)
+        return any(items is not None and items.low is not None for items in found)
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -108,10 +116,14 @@ class Table:
 
 
 def cost_of(cells: Sequence[CellRecord], items: int) -> Cost:
-    """Means over the cells that know; ``items``: how many there are in the test split."""
+    """Means over the cells that know; ``items``: how many there are in the test split.
+
+    A model that learns nothing has no training to time: what it takes is to be put together.
+    """
+    learnt = [cell for cell in cells if cell.resolved.get("learns", True)]
 
     def mean(phase: str) -> float | None:
-        found = [cell.seconds[phase] for cell in cells if phase in cell.seconds]
+        found = [cell.seconds[phase] for cell in (learnt if phase == "train" else cells) if phase in cell.seconds]
         return float(np.mean(found)) if found else None
 
     sampling = [(cell.synthetic, cell.seconds["sample"]) for cell in cells if cell.seconds.get("sample")]

@@ -220,6 +220,7 @@ def _resolved(cell: PlannedCell) -> dict[str, Any]:
         "real_samples": cell.real_samples,
         "model": asdict(job.model) if isinstance(job, CellJob) else None,
         "budget": asdict(job.budget) if isinstance(job, CellJob) else None,
+        "learns": isinstance(job, CellJob) and job.learnt is not None,
         "generators": [
             {**asdict(fit.generator), "budget": asdict(fit.budget) if fit.budget else None, "sampler": fit.key}
             for fit in fits

@@ -11,7 +11,7 @@ from cvbench.samples import IntArray, LabelledImages, UInt8Array
 
 COLUMNS = 10
 MARGIN = 2  # pixels between pictures
-NAME_SIZE, LONGEST_NAME = 12, 16  # pixels, letters
+NAME_SIZE, LONGEST_NAME = 12, 24  # pixels, letters
 LEAST_SIDE = 56  # pixels: smaller pictures are enlarged by a whole factor, so that they can be seen
 
 

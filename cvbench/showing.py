@@ -18,7 +18,7 @@ from cvbench.run_folder import RunFolder
 from cvbench.samples import Pictures
 from cvbench.sheets import COLUMNS
 from cvbench.store import Store
-from cvbench.suite import Suite
+from cvbench.suite import NOT_OF_A_MIX, DatasetEntry, Suite
 from cvbench.suite_reading import parse_suite
 from cvbench.yaml_source import Source
 
@@ -50,7 +50,19 @@ def suite_of(run: RunFolder) -> Suite:
 
     Raises :class:`UserError` for what no longer holds of it, such as the name of a plugin that is gone.
     """
-    return parse_suite(Source(str(run.path / "run.json"), dict(run.suite)))
+    datasets = [_found_again(DatasetEntry.model_validate(entry)) for entry in run.suite["datasets"]]
+    generators = [
+        {key: value for key, value in entry.items() if not (entry.get("of") and key in NOT_OF_A_MIX)}
+        for entry in run.suite["generators"]
+    ]
+    said = {**run.suite, "datasets": datasets, "generators": generators}
+    return parse_suite(Source(str(run.path / "run.json"), said))
+
+
+def _found_again(entry: DatasetEntry) -> dict[str, Any]:
+    """A folder named from where the suite stood is named by the place that it was found at."""
+    moved = {"name": entry.root, "root": None, "as": entry.label} if entry.is_path else {}
+    return {**entry.model_dump(by_alias=True), **moved}
 
 
 def seed_of(suite: Suite, seed: int | None) -> int:

@@ -112,6 +112,7 @@ class ModelEntry(_Entry):
 
 
 MIX = "mix"  # the name of an entry that is made of other entries
+NOT_OF_A_MIX = frozenset({"options", "budget", "spread", "filter"})
 
 
 class GeneratorEntry(_Entry):
@@ -136,7 +137,7 @@ class GeneratorEntry(_Entry):
     def _is_whole(self) -> GeneratorEntry:
         if (self.name == MIX) != (self.of is not None):
             raise ValueError("`of` lists the generators of a `mix`, and a `mix` needs it")
-        given = self.model_fields_set & {"options", "budget", "spread", "filter"}
+        given = self.model_fields_set & NOT_OF_A_MIX
         if self.of and given:
             raise ValueError(f"a mix has no {sorted(given)[0]}: its generators have their own")
         return self
@@ -224,7 +225,8 @@ class Suite(_Strict):
     @model_validator(mode="after")
     def _spans_something(self) -> Suite:
         if not self.generators and "augment" not in self.regimes and len(self.models) < 2:
-            raise ValueError("an empty grid: no generators, no regime `augment` and one model: nothing to compare")
+            what = "an empty grid: no generators, no regime `augment` and one model: nothing to compare"
+            raise ValueError(f"{what}. Add a generator, or regimes: [augment]")
         return self
 
     @model_validator(mode="after")

@@ -5,20 +5,21 @@ Whatever is wrong is told with its file, line and key, every mistake on a line o
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import reprlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from cvbench.contracts import Task
+from cvbench.contracts import NoOptions, Task
 from cvbench.errors import PluginError, UserError, near_names
 from cvbench.overrides import overridden
-from cvbench.plugins import installed, load_plugin, load_task, make_options, one_line
+from cvbench.plugins import installed, listings, load_plugin, load_task, make_options, one_line
 from cvbench.samples import AnnotationKind
 from cvbench.suite import BudgetEntry, DatasetEntry, GeneratorEntry, ModelEntry, RealShare, Suite
 from cvbench.suite_names import builtin_suites, builtin_text
@@ -29,9 +30,34 @@ def load_suite(reference: str, overrides: Sequence[str] = ()) -> Suite:
     """A suite file, or a built-in suite by name, with ``key=value`` overrides put in.
 
     Raises :class:`UserError` naming file, line and key for whatever is wrong with it, its plugins' names and
-    options included.
+    options included, and for an override of the budget that no model heeds.
     """
-    return parse_suite(overridden(_source(reference), overrides))
+    suite = parse_suite(overridden(_source(reference), overrides))
+    for key, own in _shadowed(suite, overrides).items():
+        if len(own) == len(suite.models):
+            hint = f"--set models.{own[0]}.budget.{key}={getattr(suite.budget, key)}"
+            raise UserError(f"changes nothing: {_their_own(own, key)}", where=f"--set budget.{key}", hint=hint)
+    return suite
+
+
+def half_heeded(suite: Suite, overrides: Sequence[str]) -> list[str]:
+    """A note for each override of the suite's budget that only some of its models heed."""
+    shadowed = _shadowed(suite, overrides).items()
+    return [f"--set budget.{key} does not reach all models: {_their_own(own, key)}" for key, own in shadowed]
+
+
+def _shadowed(suite: Suite, overrides: Sequence[str]) -> dict[str, list[str]]:
+    """Overridden key of the suite's budget → the models that have a value of their own for it."""
+    given = [override.partition("=")[0].partition(".") for override in overrides]
+    keys = [key for first, _, rest in given if first == "budget" for key in ([rest] if rest else suite.budget.given())]
+    found = {key: [model.label for model in suite.models if key in model.budget.given()] for key in keys}
+    return {key: own for key, own in found.items() if own}
+
+
+def _their_own(labels: Sequence[str], key: str) -> str:
+    """``yolov8n and fasterrcnn have steps of their own``."""
+    have, their = ("have", "their") if len(labels) > 1 else ("has", "its")
+    return f"{' and '.join(labels)} {have} {key} of {their} own"
 
 
 def parse_suite(source: Source) -> Suite:
@@ -148,6 +174,8 @@ def _explained_alone(first: ErrorDetails, source: Source, root: type[BaseModel] 
     path: KeyPath = tuple(part for part in first["loc"])
     if first["type"] == "extra_forbidden":
         hint = near_names(str(path[-1]), _fields_at(path[:-1], root or Suite))
+        if str(path[-1]) in _options_at(path[:-1], source, root):
+            hint = f"did you mean options.{path[-1]}?"
         return UserError(f"unknown key {path[-1]!r}", where=source.where(path), hint=hint)
     if first["type"] == "missing":
         return UserError(f"the key {path[-1]!r} is missing", where=source.where(path[:-1]))
@@ -179,6 +207,23 @@ def _fields_at(path: KeyPath, root: type[BaseModel]) -> list[str]:
     return [field.alias or name for name, field in kind.model_fields.items()]
 
 
+def _options_at(path: KeyPath, source: Source, root: type[BaseModel] | None) -> set[str]:
+    """The options of the plugin or model in whose entry this is; none where there is no such thing."""
+    entry: Any = source.data
+    kind = "generators" if root is GeneratorEntry else path[0] if len(path) == 2 else ""
+    options: Any = NoOptions
+    try:
+        for part in path:
+            entry = entry[part]
+        if kind == "models":
+            options = load_task(source.data["task"]).model_options(entry["name"])
+        elif kind == "generators":
+            options = load_plugin("generators", entry["name"]).Options
+        return {field.name for field in dataclasses.fields(options)}
+    except Exception:  # what is wrong with the name, or with a stranger's plugin, is told elsewhere
+        return set()
+
+
 # ------------------------------------------------------------------------------------- plugins
 
 
@@ -208,8 +253,23 @@ def _checked_dataset(entry: DatasetEntry, source: Source, path: KeyPath, base: P
 
 def _check_model(model: ModelEntry, task: Task, task_name: str, source: Source, path: KeyPath) -> None:
     with _blaming(f"task {task_name!r}", source.where(path)):
-        options = task.model_options(model.name)
+        try:
+            options = task.model_options(model.name)
+        except UserError as error:
+            others = _tasks_that_know(model.name)
+            hint = f"it is a model of the task {others[0]}; or {error.hint}" if others else error.hint
+            raise type(error)(error.what, hint=hint) from None
     _check_options(model.name, options, model.options, source, path)
+
+
+def _tasks_that_know(model: str) -> list[str]:
+    tasks = {listing.name: listing.plugin for listing in listings("tasks") if listing.plugin is not None}
+    found = []
+    for name, plugin in tasks.items():
+        with suppress(Exception):  # a stranger's task may raise anything
+            if any(info.name == model for info in plugin().models()):
+                found.append(name)
+    return found
 
 
 def _check_generator(generator: GeneratorEntry, task: Task, task_name: str, source: Source, path: KeyPath) -> None:

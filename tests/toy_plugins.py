@@ -28,6 +28,8 @@ class Means(Model):
     def train(self, train, val, *, budget, augmentation, seed, progress, workplace):
         if self.options.fault == "raise":
             raise RuntimeError("the model fell over")
+        if self.options.fault == "unfit":
+            raise NotApplicable("this model is for cats")
         if self.options.fault == "exit":
             import os
 

@@ -28,6 +28,13 @@ HOLDS = {  # what a class is counted in
     "instances": "object",
     "tracks": "box",
 }
+WITH = {  # what a kind of annotation is called after "pictures with"
+    "label": "a class each",
+    "mask": "a class per pixel",
+    "boxes": "boxes",
+    "instances": "instances",
+    "tracks": "tracks",
+}
 
 
 @app.command("check-data", rich_help_panel="Data")
@@ -55,7 +62,15 @@ def check_data(
     by_split = counts(items, splits)
     bad = sum(finding.level == "problem" for finding in findings)
     if format is Printed.json:
-        facts = {"reader": name, "splits": by_split or None, "findings": [asdict(finding) for finding in findings]}
+        spec = splits.train.spec if splits is not None else None
+        facts = {
+            "reader": name,
+            "kind": items[0].kind.value if items else None,
+            "size": [spec.height, spec.width, spec.channels] if spec is not None else None,
+            "pictures": pictures(items) or None,
+            "splits": by_split or None,
+            "findings": [asdict(finding) for finding in findings],
+        }
         print(json.dumps(facts, indent=1))
     else:
         _print(data, name, splits, by_split, items, findings, bad)
@@ -111,14 +126,14 @@ def looked_at(plugin: Reader, root: Path | None, where: str) -> tuple[list[Findi
     if not any(finding.level == "problem" for finding in findings):
         try:
             splits = checked(plugin.open(root))
-            findings += [Finding("problem", where, words) for words in refusals(splits)]
+            findings += refusals(splits, where)
         except DataError as error:
             findings.append(Finding("problem", error.where, error.what, error.hint))
     if splits is not None and not items:
         items = items_of(splits)
     findings += repeats(items, where)
-    what = HOLDS[splits.train.spec.kind] if splits is not None else "picture"
-    findings += [Finding("note", where, words) for words in remarks(counts(items, splits).get("train", {}), what)]
+    what = HOLDS[items[0].kind] if items else ""
+    findings += [Finding("note", where, words) for words in remarks(counts(items, splits), what)]
     return sorted(findings, key=lambda finding: finding.level == "note"), items, splits
 
 
@@ -136,29 +151,55 @@ def counts(items: Sequence[Item], splits: Splits | None) -> dict[str, dict[str, 
     }
 
 
-def refusals(splits: Splits) -> Iterator[str]:
-    """Why tasks for this kind of annotation cannot use the data."""
+def pictures(items: Sequence[Item]) -> dict[str, int]:
+    """Split → how many pictures (or clips) of it can be read."""
+    seen = Counter(item.split for item in items)
+    return {split: seen[split] for split in SPLITS if split in seen}
+
+
+def refusals(splits: Splits, where: str) -> list[Finding]:
+    """Why tasks for this kind of annotation cannot use the data: a problem where most cannot, else a note.
+
+    (Clips of many objects are for one tracking task and not for the other; restoration takes pictures of one class.)
+    """
+    from cvbench.contracts import Finding
     from cvbench.errors import DataError
     from cvbench.plugins import listings, load_task
 
+    can: list[str] = []
+    refused: dict[str, str] = {}
     for listing in listings("tasks"):
         if listing.plugin is None or getattr(listing.plugin, "kind", None) != splits.train.spec.kind:
             continue
         try:
             load_task(listing.name).check_splits(splits)
+            can.append(listing.name)
         except DataError as error:
-            yield f"{listing.name} cannot use it: {error.what}"
+            refused[listing.name] = error.what
+    if len(refused) > len(can):
+        return [Finding("problem", where, f"{name} cannot use it: {why}") for name, why in refused.items()]
+    usable = f"for {', '.join(can)}"
+    return [Finding("note", where, f"{usable}; not for {name}: {why}") for name, why in refused.items()]
 
 
-def remarks(per_class: Mapping[str, int], what: str) -> Iterator[str]:
-    """What is allowed of the training pictures' numbers and yet worth knowing."""
-    if not per_class:
-        return
-    least, most = min(per_class.values()), max(per_class.values())
-    if least == 0:
-        yield f"class {min(per_class, key=lambda name: per_class[name])!r} has no training {what}"
-    elif most > 10 * least:
-        yield f"unbalanced: {least:,} to {most:,} training {what}s per class"
+def remarks(by_split: Mapping[str, Mapping[str, int]], what: str) -> Iterator[str]:
+    """What is allowed of the numbers per class and yet worth knowing. Pixels are never alike: that is not told."""
+    train, test = by_split.get("train", {}), by_split.get("test", {})
+    if any(train.values()) and what != "pixel" and max(train.values()) > 10 * min(train.values()) > 0:
+        least, most = min(train.values()), max(train.values())
+        yield f"unbalanced: {least:,} to {most:,} training {what}{'es' if what == 'box' else 's'} per class"
+    if lacking := [name for name, number in train.items() if number == 0]:
+        yield f"{_have(lacking)} no training {what}"
+    if untested := [name for name, number in test.items() if number == 0 and name not in lacking]:
+        of = "it" if len(untested) == 1 else "them"
+        yield f"{_have(untested)} no test {what}: what is learnt of {of} is not tested"
+
+
+def _have(classes: Sequence[str]) -> str:
+    from cvbench.readers.items import named
+
+    names = named([repr(name) for name in classes])
+    return f"class {names} has" if len(classes) == 1 else f"classes {names} have"
 
 
 def _print(
@@ -172,15 +213,18 @@ def _print(
 ) -> None:
     from rich.table import Table
 
-    out.print(f"[bold]{_shown(data)}[/bold] read as {reader}", soft_wrap=True)
+    kind = items[0].kind.value if items else ""
+    units = "clips" if kind == "tracks" else "pictures"
+    numbers = pictures(items)
+    parts = " + ".join(f"{number:,}" for number in numbers.values())
+    holds = f": {parts} {units[:-1] if parts == '1' else units} with {WITH[kind]}" if numbers else ""
+    out.print(f"[bold]{_shown(data)}[/bold] read as {reader}{holds}", soft_wrap=True)
     if by_split:
         classes = next(iter(by_split.values()))
-        kind = splits.train.spec.kind.value if splits is not None else ""
-        units = "clips" if kind == "tracks" else "pictures"
         of = f"{units} of {count(len(classes), 'class', 'classes')}"
+        of += "" if kind == "label" else f", counted in {HOLDS[kind]}{'es' if kind == 'tracks' else 's'}"
         if splits is not None:
             spec = splits.train.spec
-            of += "" if kind == "label" else f", counted in {HOLDS[kind]}{'es' if kind == 'tracks' else 's'}"
             size = f"{spec.height}×{spec.width}" if spec.height else "of unequal size,"
             out.print(f"{size} {'grey' if spec.channels == 1 else 'RGB'} {of}")
         else:
@@ -193,8 +237,7 @@ def _print(
             table.add_row(_shown(name), *(f"{by[name]:,}" for by in by_split.values()))
         table.add_row("[bold]all", *(f"[bold]{sum(by.values()):,}" for by in by_split.values()))
         if any(item.holds is not None for item in items):
-            pictures = Counter(item.split for item in items)
-            table.add_row(f"[bold]{units}", *(f"[bold]{pictures[split]:,}" for split in by_split))
+            table.add_row(f"[bold]{units}", *(f"[bold]{numbers[split]:,}" for split in by_split))
         out.print(table)
     for finding in findings:
         mark = "[red]✗[/red]" if finding.level == "problem" else "[yellow]•[/yellow]"

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cvbench.cli.app import app
-from cvbench.cli.console import out
+from cvbench.cli.console import err, out
 from cvbench.cli.run import DeviceChoice, DeviceOption
 from cvbench.formats import Format, format_for
 
@@ -58,8 +58,10 @@ def generate(
     )
     written = format_for(request.real.spec.kind, format)
     with one_bar("starting") as progress:
-        made = sample_set(request, Store(default_cache()), workers.device, progress)
-        write_set(made, out_folder, format=written, about=request.about(), real=request.real, progress=progress)
+        made, notes = sample_set(request, Store(default_cache()), workers.device, progress)
+        write_set(made, out_folder, format=written, about=request.about(notes), real=request.real, progress=progress)
+    for note in notes:
+        err.print(f"note: {note}", markup=False, soft_wrap=True)
     things = "clips" if made.spec.kind == "tracks" else "pictures"
     out.print(
         f"{len(made):,} {things} of {len(made.spec.classes)} classes in {out_folder}; "

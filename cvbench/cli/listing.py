@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-import re
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
@@ -30,7 +28,7 @@ def list_(
     format: FormatOption = Printed.table,
 ) -> None:
     """List what is installed, with licences and what is wrong with broken ones. With a NAME: all of its options."""
-    from cvbench.cli.plugin_page import of_name, print_page
+    from cvbench.cli.plugin_page import families, of_name, print_page
 
     kind = next((kind for kind in KINDS if what in (kind, kind.removesuffix("s"))), None)
     if name and not kind:
@@ -47,10 +45,11 @@ def list_(
             for row in found:
                 print_page(kind, row)
         else:
-            _print(kind, _families(found) if kind == "models" else found)
+            _print(kind, families(found) if kind == "models" else found)
 
 
 def _rows(kind: str) -> list[dict[str, Any]]:
+    from cvbench.cli.plugin_page import task_models
     from cvbench.plugins import listings
 
     if kind == "suites":
@@ -58,11 +57,17 @@ def _rows(kind: str) -> list[dict[str, Any]]:
 
         return [{"name": name, "summary": summary} for name, summary in builtin_suites().items()]
     if kind == "models":
-        return [row for listing in listings("tasks") for row in _models(listing)]
+        return [
+            {**row, "task": listing.name}
+            for listing in listings("tasks")
+            if listing.plugin is not None
+            for row in task_models(listing.plugin)
+        ]
     return [
         {
             "name": listing.name,
             "summary": getattr(listing.plugin, "summary", ""),
+            **(_made_by(listing.plugin) if kind == "generators" else {}),
             "licence": getattr(listing.plugin, "licence", ""),
             "from": listing.distribution,
             "status": f"unavailable: {listing.problem}" if listing.problem else "ok",
@@ -71,32 +76,13 @@ def _rows(kind: str) -> list[dict[str, Any]]:
     ]
 
 
-def _models(listing: Any) -> list[dict[str, Any]]:
-    from cvbench.plugins import one_line
-
-    if listing.plugin is None:
-        return []
-    try:
-        return [
-            {"name": model.name, "summary": model.summary, "licence": model.licence, "task": listing.name}
-            for model in listing.plugin().models()
-        ]
-    except Exception as error:  # a stranger's task may raise anything; the others are listed all the same
-        reason = f"unavailable: models() raised {type(error).__name__}: {one_line(error)}"
-        return [{"name": "?", "summary": reason, "licence": "", "task": listing.name}]
-
-
-def _families(models: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Models of one task and summary in one row per family, so that eighty names stay readable."""
-
-    def family(row: dict[str, Any]) -> tuple[str, str]:
-        return row["task"], re.split(r"[\d_]", row["name"].replace("wide_", "").replace("resnext", "resnet"))[0]
-
-    rows = []
-    for _, group in itertools.groupby(sorted(models, key=family), key=family):
-        members = list(group)
-        rows.append({**members[0], "name": ", ".join(sorted(row["name"] for row in members))})
-    return sorted(rows, key=lambda row: (row["task"], row["licence"] != "Apache-2.0"))
+def _made_by(generator: Any) -> dict[str, str]:
+    """What a generator annotates its samples with, and how long it is fitted unless a suite says otherwise."""
+    budget = getattr(generator, "default_budget", None)
+    return {
+        "makes": ", ".join(sorted(getattr(generator, "kinds", ()))),
+        "steps": f"{budget.steps:,}" if budget is not None else "",
+    }
 
 
 def _print(kind: str, rows: list[dict[str, Any]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from cvbench.plugins import Kind
 
 
+SUITE_WORDS = ("mix", "real", "synthetic", "mixed", "finetune", "augment")
+
+
 def of_name(name: str, rows: Mapping[str, Sequence[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
     """What has this name, of whatever kind, each with all that can be said of it. Raises :class:`UserError`."""
     found = {kind: [_in_full(kind, row) for row in of_kind if row["name"] == name] for kind, of_kind in rows.items()}
@@ -21,6 +25,8 @@ def of_name(name: str, rows: Mapping[str, Sequence[dict[str, Any]]]) -> dict[str
         known = [row["name"] for of_kind in rows.values() for row in of_kind]
         if len(rows) == 1:
             raise UserError(f"unknown {next(iter(rows)).removesuffix('s')} {name!r}", hint=near_names(name, known))
+        if name in SUITE_WORDS:
+            raise UserError(f"{name!r} is a suite's word, no plugin", hint="docs/suites.md tells what it means")
         hint = f"a kind ({', '.join(rows)}) or a name that `cvbench list` shows"
         close = near_names(name, [*known, *rows]).partition("? (known")
         raise UserError(f"nothing is called {name!r}", hint=f"{close[0]}? {hint}" if close[1] else hint)
@@ -47,8 +53,33 @@ def _in_full(kind: str, row: dict[str, Any]) -> dict[str, Any]:
     if kind != "readers":
         full["budget"] = asdict(plugin.default_budget) if plugin.default_budget else None
     if kind == "tasks":
-        return {**full, "metrics": [asdict(metric) for metric in plugin.metrics]}
+        return {**full, "metrics": [asdict(metric) for metric in plugin.metrics], "models": task_models(plugin)}
     return {**full, **_options(plugin.Options)}
+
+
+def task_models(task: Any) -> list[dict[str, Any]]:
+    """Name, summary and licence of each model that a task's class knows."""
+    from cvbench.plugins import one_line
+
+    try:
+        return [{"name": m.name, "summary": m.summary, "licence": m.licence} for m in task().models()]
+    except Exception as error:  # a stranger's task may raise anything; the others are listed all the same
+        reason = f"unavailable: models() raised {type(error).__name__}: {one_line(error)}"
+        return [{"name": "?", "summary": reason, "licence": ""}]
+
+
+def families(models: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Models of one task and summary in one row per family, so that eighty names stay readable."""
+
+    def family(row: Mapping[str, Any]) -> tuple[str, str, str]:
+        stem = re.split(r"[\d_]", row["name"].replace("wide_", "").replace("resnext", "resnet"))[0]
+        return row.get("task", ""), stem, row["summary"]
+
+    rows = []
+    for _, group in itertools.groupby(sorted(models, key=family), key=family):
+        members = list(group)
+        rows.append({**members[0], "name": ", ".join(sorted(row["name"] for row in members))})
+    return sorted(rows, key=lambda row: (row.get("task", ""), row["licence"] != "Apache-2.0"))
 
 
 def _options(cls: type) -> dict[str, Any]:
@@ -98,6 +129,14 @@ def print_page(kind: str, row: Mapping[str, Any]) -> None:
             better = "higher" if metric["higher_is_better"] else "lower"
             words = f": {metric['summary']}; {better} is better{'; primary' if metric['primary'] else ''}"
             out.print(Text.assemble((metric["name"], "bold"), words), soft_wrap=True)
+    if "models" in row:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        for column in ("model", "summary", "licence"):
+            table.add_column(column, overflow="fold")
+        for model in families(row["models"]):
+            table.add_row(*map(Text, (model["name"], model["summary"], model["licence"])))
+        out.print(table)
+        out.print("`cvbench list NAME` shows a model's options", style="dim")
     if row.get("options"):
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         for column in ("option", "type", "bounds", "default"):
@@ -124,6 +163,7 @@ _TYPES = {
     "null": "null",
     "object": "mapping",
 }
+_COUNTABLE = {"whole number", "number", "word", "mapping"}
 
 
 def _type(schema: Mapping[str, Any]) -> str:
@@ -133,7 +173,8 @@ def _type(schema: Mapping[str, Any]) -> str:
     if "enum" in schema or "const" in schema:
         return " or ".join(map(str, schema.get("enum", [schema.get("const")])))
     if schema.get("type") == "array":
-        return f"list of {_type(schema['items'])}s" if "items" in schema else "list"
+        item = _type(schema["items"]) if "items" in schema else ""
+        return f"list of {item}{'s' if item in _COUNTABLE else ''}" if item else "list"
     return _TYPES.get(schema.get("type", ""), "any")
 
 

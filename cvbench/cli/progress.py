@@ -21,8 +21,10 @@ from cvbench.durable import write_durably
 from cvbench.estimates import Timings, sort_of, work
 from cvbench.executors.local import Finished
 from cvbench.jobs import CellJob, Job, JudgeJob
+from cvbench.report.words import number, unit
 
 if TYPE_CHECKING:
+    from cvbench.contracts import Metric
     from cvbench.plan import Plan
 
 WRITE_SECONDS = 2.0  # between two writings of the file that `cvbench status` reads
@@ -69,7 +71,7 @@ class RunProgress:
         self.waiting = {job.key: job for job in jobs}
         self.workers, self.timings, self.folder = workers, timings, folder
         self.titles = Titles(jobs, plan.cells)
-        self.primary = next((metric.name for metric in plan.task.metrics if metric.primary), "")
+        self.primary = next((metric for metric in plan.task.metrics if metric.primary), None)
         self.costs = {job.key: (sort_of(job), max(1, work(job))) for job in jobs}
         self.seconds_per_work = _learnt(timings, jobs)
         self.paces: dict[str, Pace] = {}
@@ -128,7 +130,7 @@ class RunProgress:
         """A job's result and cost, or why it has none."""
         if end.outcome.status != "ok":
             return f"{end.outcome.status}: {end.outcome.reason}"
-        words = [f"{name} {value:.4g}" for name, value in _results(end, self.primary).items() if value is not None]
+        words = [result] if (result := _result(end, self.primary)) else []
         seconds = sum(end.outcome.seconds.values())
         spent = f"{seconds:.1f} s" if seconds < 60 else clock(seconds)
         return ", ".join([*words, "cached" if end.outcome.cached else spent])
@@ -145,10 +147,16 @@ class RunProgress:
         return max([(sum(own.values()) + sum(rest)) / self.workers, *own.values()]), len(others) - len(rest)
 
     def _left(self) -> str:
+        """Nothing before one of the models that wait is timed: it is they that take the time."""
         seconds, unknown = self._seconds_left()
-        if seconds < 1:
+        if seconds < 1 or self._no_training_timed():
             return ""
         return f"over {clock(seconds)} left" if unknown else f"about {clock(seconds)} left"
+
+    def _no_training_timed(self) -> bool:
+        trains = [key for key, job in self.waiting.items() if isinstance(job, CellJob) and job.learnt]
+        stepping = [key for key in trains if key in self.paces and self.paces[key].seconds_left() is not None]
+        return bool(trains) and not stepping and not any(self.costs[key][0] in self.seconds_per_work for key in trains)
 
     def _whole_words(self) -> str:
         spent = f"{clock(time.monotonic() - self.began)} so far"
@@ -185,13 +193,13 @@ def _learnt(timings: Timings, jobs: Sequence[Job]) -> dict[str, float]:
     return {sort: seconds / amount for sort, ((seconds, unknown), amount) in estimates.items() if not unknown}
 
 
-def _results(end: Finished, primary: str) -> dict[str, float | None]:
-    if isinstance(end.job, CellJob):
-        return {primary: end.outcome.facts.get("metrics", {}).get(primary)} if primary else {}
+def _result(end: Finished, primary: Metric | None) -> str:
+    """A cell's score in the form that the tables give it; a set's distance from real pictures."""
     if isinstance(end.job, JudgeJob):
         distance = end.outcome.facts.get("fidelity", {}).get("values", {}).get("frechet_distance")
-        return {"Fréchet distance": distance}
-    return {}
+        return "" if distance is None else f"Fréchet distance {distance:.4g}"
+    value = end.outcome.facts.get("metrics", {}).get(primary.name) if primary else None
+    return f"{primary.name} {number(value, primary)}{unit(primary)}" if primary and value is not None else ""
 
 
 # ------------------------------------------------------------------------------------- one job alone

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cvbench.cli.app import app
-from cvbench.cli.console import err, out
+from cvbench.cli.console import complain, err, out
 from cvbench.cli.printed import FormatOption, Printed
 from cvbench.cli.run import DeviceChoice, DeviceOption
 
@@ -37,6 +37,10 @@ def quality(
     ] = ExtractorChoice.task,
     weights: Annotated[Path | None, typer.Option(help="Inception's weights file.", show_default="downloaded")] = None,
     seed: Annotated[int, typer.Option(help="Which pictures are compared when there are more than enough.")] = 0,
+    data_option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="An option of the real data's reader, such as size=32 for a folder."),
+    ] = None,
     format: FormatOption = Printed.table,
     out_folder: Annotated[
         Path | None, typer.Option("--out", help="Write fidelity.json and nearest-pairs.png into a new or empty folder.")
@@ -51,11 +55,11 @@ def quality(
 
     if out_folder is not None:
         refuse_folder(out_folder)
-    from cvbench.fidelity.quality import judge_pair, open_pair, write_quality
+    from cvbench.fidelity.quality import judge_pair, open_pair, test_pictures_among, write_quality
 
     workers = share_out(device.value, 1, None)
     with one_bar("opening the data") as progress:
-        pair = open_pair(real, synthetic)
+        pair = open_pair(real, synthetic, data_option or [])
         found = judge_pair(
             pair,
             extractor.value,
@@ -65,9 +69,11 @@ def quality(
             device=workers.device,
             progress=progress,
         )
+    of_test = test_pictures_among(pair)
     report = {
         "real": {"name": pair.data.label, "fingerprint": pair.data.fingerprint},
         "synthetic": {"folder": str(synthetic), "fingerprint": pair.synthetic.fingerprint},
+        "test_pictures_among_synthetic": of_test,
         **found.to_json(),
     }
     if out_folder is not None:
@@ -76,6 +82,11 @@ def quality(
         print(json.dumps(report, indent=1, allow_nan=False))
     else:
         _print(found)
+    if of_test:
+        complain(
+            f"{of_test:,} of {len(pair.synthetic):,} synthetic pictures are test pictures of the real data: nothing "
+            "measured on that test split holds"
+        )
     if out_folder is not None:
         err.print(f"look at {out_folder / 'nearest-pairs.png'}", markup=False, soft_wrap=True)
 
@@ -84,7 +95,7 @@ def _print(found: Fidelity) -> None:
     from rich import box
     from rich.table import Table
 
-    from cvbench.fidelity.judge import METRICS
+    from cvbench.fidelity.judge import IDEALS, METRICS
 
     count = f"{found.compared:,}"
     out.print(
@@ -96,7 +107,7 @@ def _print(found: Fidelity) -> None:
     table.add_column("metric", style="bold", no_wrap=True)
     table.add_column("value", justify="right", no_wrap=True)
     table.add_column("floor", justify="right", no_wrap=True)
-    table.add_column("better", no_wrap=True)
+    table.add_column("ideal", no_wrap=True)
     table.add_column("what it says")
     for metric in METRICS:
         error = found.errors.get(metric.name)
@@ -104,7 +115,7 @@ def _print(found: Fidelity) -> None:
             metric.name,
             _number(found.values[metric.name]) + (f" ±{_number(error)}" if error is not None else ""),
             _number(found.floors[metric.name]),
-            "higher" if metric.higher_is_better else "lower",
+            f"→ {IDEALS[metric.name]:g}" if metric.name in IDEALS else "higher",
             metric.summary,
         )
     out.print(table)

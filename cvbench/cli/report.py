@@ -30,6 +30,9 @@ def report(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, such as runs/quickstart.")],
     format: Annotated[ReportFormat, typer.Option(help="How it is written.")] = ReportFormat.table,
     out_file: Annotated[Path | None, typer.Option("--out", help="Write to a file instead.")] = None,
+    metric: Annotated[
+        str | None, typer.Option(help="Compare by another metric of the task.", show_default="the primary one")
+    ] = None,
     per_class: Annotated[bool, typer.Option("--per-class", help="Differences class by class too.")] = False,
 ) -> None:
     """Print what a run says: differences with intervals, verdicts, costs, failures."""
@@ -39,7 +42,7 @@ def report(
     from cvbench.report.table import print_tables
     from cvbench.run_folder import open_run
 
-    comparison = compare(open_run(run))
+    comparison = compare(open_run(run), metric)
     if format is not ReportFormat.table:
         text = as_text(comparison, cast("Format", format.value), per_class=per_class)
         if out_file is None:

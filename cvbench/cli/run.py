@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cvbench.cli.app import app
-from cvbench.cli.console import err, out
+from cvbench.cli.console import count, err, out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cvbench.run import Todo
     from cvbench.run_folder import RunFolder
     from cvbench.store import Store
+    from cvbench.suite import Suite
 
 
 class DeviceChoice(StrEnum):
@@ -67,15 +68,24 @@ def plan(
     from cvbench.run import todo
     from cvbench.run_folder import joined
     from cvbench.store import Store, default_cache
-    from cvbench.suite_reading import load_suite
 
-    loaded = load_suite(suite, set_ or [])
+    loaded = _loaded(suite, set_ or [])
     workers = share_out(device.value, jobs, None, processes)
     made = make_plan(loaded, device=workers.device, processes=workers.processes)
     store = Store(default_cache())
     folder = _run_folder(made, out_folder, workers.threads)
     joined(folder)  # refuses what `run` would refuse
     _print_plan(made, todo(made, folder.ledger, store), store, workers.jobs, folder.path)
+
+
+def _loaded(suite: str, overrides: list[str]) -> Suite:
+    """The suite; what of the overrides does not reach all of its models is said."""
+    from cvbench.suite_reading import half_heeded, load_suite
+
+    loaded = load_suite(suite, overrides)
+    for note in half_heeded(loaded, overrides):
+        err.print(f"cvbench: {note}", markup=False, soft_wrap=True)
+    return loaded
 
 
 def _run_folder(made: Plan, out: Path | None, threads: int) -> RunFolder:
@@ -110,9 +120,10 @@ def _print_plan(made: Plan, work: Todo, store: Store, workers: int, folder: Path
     out.print(f"[bold]{suite.name}[/bold]  {escape(suite.summary)}", soft_wrap=True)
     for label, facts in made.datasets.items():
         height, width, channels = facts["picture"]
+        classes = count(len(facts["classes"]), "class", "classes")
         out.print(
             f"  {escape(label)}: {facts['train']:,} train, {facts['val']:,} val, {facts['test']:,} test; "
-            f"{len(facts['classes'])} classes; {height}×{width}×{channels}; licence: {escape(facts['licence'])}",
+            f"{classes}; {height}×{width}×{channels}; licence: {escape(facts['licence'])}",
             soft_wrap=True,
         )
     jobs = made.jobs()
@@ -148,7 +159,7 @@ def _print_plan(made: Plan, work: Todo, store: Store, workers: int, folder: Path
     if unknown == len(missing) and missing:
         out.print("time: no estimate yet; nothing like these steps has been run here")
     else:
-        more = f", and {unknown} steps of sorts never run here" if unknown else ""
+        more = f", and {count(unknown, 'step')} of kinds never timed here" if unknown else ""
         out.print(f"time: about {clock(seconds / workers)} with {workers} workers{more}", soft_wrap=True)
 
 
@@ -188,9 +199,8 @@ def run(
     from cvbench.run import FAILED, run, todo
     from cvbench.run_folder import joined
     from cvbench.store import Store, default_cache
-    from cvbench.suite_reading import load_suite
 
-    loaded = load_suite(suite, set_ or [])
+    loaded = _loaded(suite, set_ or [])
     workers = share_out(device.value, jobs, threads, processes)
     store = Store(default_cache())
     with err.status("opening the data"):
@@ -222,6 +232,9 @@ def run(
             raise typer.Exit(130) from None
         counts = folder.tally()
     print_tables(compare(folder), out)
+    if counts.keys() == {"skipped"}:
+        err.print("cvbench: every cell was skipped, so nothing was compared; why stands under the tables")
+        sys.exit(1)
     if any(counts[name] for name in FAILED):
         sys.exit(1)
 
@@ -252,8 +265,8 @@ def status(
         again = f"; the same `cvbench run` command tries the {failed} that failed again" if failed else ""
         state = f"finished, {far}{again}"
     out.print(f"[bold]{escape(folder.name)}[/bold] in {escape(str(run))}: {state}", soft_wrap=True)
-    for name, count in counts.most_common():
-        out.print(f"{count:>6} {name}")
+    for name, number in counts.most_common():
+        out.print(f"{number:>6} {name}")
     for job in now.get("at_work", ()):
         steps = f": {job['done']:,} of {job['total']:,}" if job["total"] else ": starting"
         out.print(f"  now: {escape(job['title'] + steps)}", soft_wrap=True)

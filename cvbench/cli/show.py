@@ -38,7 +38,7 @@ def samples(
     from cvbench.store import Store, default_cache
 
     if not _write(sheets_of(open_run(run), Store(default_cache()), seed), out_folder):
-        out.print("nothing to show: no synthetic set of this run is in the cache (any more)")
+        out.print("nothing to show: no finished cell of this run has a synthetic set in the cache")
 
 
 @show.command()
@@ -53,6 +53,21 @@ def restored(
     from cvbench.store import Store, default_cache
 
     if not _write(before_after_sheets(open_run(run), Store(default_cache()), seed), out_folder):
+        out.print("nothing to show: no trained model of this run is in the cache (any more)")
+
+
+@show.command()
+def predictions(
+    run: RunArgument,
+    out_folder: Annotated[Path, OUT] = Path("predictions"),
+    seed: SeedOption = None,
+) -> None:
+    """Write test pictures with the truth drawn, then with what each training of a model finds in them."""
+    from cvbench.answers import sheets_of_answers
+    from cvbench.run_folder import open_run
+    from cvbench.store import Store, default_cache
+
+    if not _write(sheets_of_answers(open_run(run), Store(default_cache()), seed), out_folder):
         out.print("nothing to show: no trained model of this run is in the cache (any more)")
 
 
@@ -88,13 +103,13 @@ def clip(
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="An option of the data set's reader.")
     ] = None,
 ) -> None:
-    """Write clips with their tracks drawn: of a data set, or a run's real ones and what its generators made."""
+    """Write clips with their tracks drawn: a data set's; or a run's real and synthetic ones and trackers' answers."""
     from cvbench.cli.progress import one_bar
     from cvbench.clip_drawing import write_clip
     from cvbench.showing import file_name
 
     written = 0
-    for name, clips in _clips(what, split, seed, data_option or []):
+    for name, clips in _clips(what, split, seed, count, data_option or []):
         for one in clips.clips[:count]:
             out_folder.mkdir(parents=True, exist_ok=True)
             file = out_folder / f"{file_name(name, one.name)}.{format.value}"
@@ -106,7 +121,9 @@ def clip(
         out.print("nothing to show: there are no such clips")
 
 
-def _clips(what: str, split: Split, seed: int | None, data_option: Sequence[str]) -> Iterable[tuple[str, Clips]]:
+def _clips(
+    what: str, split: Split, seed: int | None, count: int, data_option: Sequence[str]
+) -> Iterable[tuple[str, Clips]]:
     """A name for files and the clips, of a run or of one split of a data set."""
     from cvbench.cli.data import located, reader_options
     from cvbench.clip_showing import clips_alone, clips_of_run
@@ -116,7 +133,7 @@ def _clips(what: str, split: Split, seed: int | None, data_option: Sequence[str]
     from cvbench.store import Store, default_cache
 
     if (Path(what) / "run.json").is_file():
-        yield from clips_of_run(open_run(Path(what)), Store(default_cache()), seed)
+        yield from clips_of_run(open_run(Path(what)), Store(default_cache()), seed, count)
         return
     name, argument, root = located(what, "")
     splits = open_dataset(name, argument, root, reader_options(data_option), 0.0)

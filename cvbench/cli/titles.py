@@ -40,7 +40,7 @@ class Titles:
         source = self._shared(job, "generator") or " + ".join(_generators(job))
         times = f" ×{ratio:g}" if ratio is not None and not isinstance(job, FitJob | ProbeJob) else ""
         if isinstance(job, CellJob):
-            does = (f"train {job.model.name}", f"{job.regime} {source}{times}".strip())
+            does = (f"train {self._shared(job, 'model') or job.model.name}", f"{job.regime} {source}{times}".strip())
         else:
             does = ("train the probe" if isinstance(job, ProbeJob) else f"{_VERBS[type(job)]} {source}{times}", "")
         words = (

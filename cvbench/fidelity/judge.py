@@ -42,6 +42,16 @@ METRICS: tuple[Metric, ...] = (
     Metric("diversity", "variety within a class, relative to real pictures", True, 0.0, None),
 )
 
+IDEALS: Mapping[str, float] = {
+    "frechet_distance": 0.0,
+    "kernel_distance": 0.0,
+    "density": 1.0,
+    "c2st": 0.5,
+    "memorization": 0.5,
+    "exact_copies": 0.0,
+    "diversity": 1.0,
+}  # what as many unseen real pictures get if there are enough; of the other metrics more is better
+
 
 @dataclass(frozen=True)
 class Fidelity:
@@ -141,11 +151,12 @@ def comparable_count(real_test: LabelledImages, synthetic: LabelledImages, most:
     classes = len(real_test.spec.classes)
     least = max(2 * classes, NEIGHBOURHOOD_K + 1)
     half = int((real_test.class_counts() // 2).sum())
-    for there, what in ((len(synthetic), "synthetic pictures"), (half, "pictures in half of the real test split")):
+    of = f" of {classes} classes" if classes > 1 else ""  # scenes are compared as pictures of one
+    for there, what in ((len(synthetic), "synthetic {}"), (half, "{} in half of the real test split")):
         if there < least:
-            raise NotApplicable(
-                f"{there} {what} of {classes} classes are too few to compare: at least {least} are needed"
-            )
+            told = what.format("picture" if there == 1 else "pictures")
+            are = "is" if there == 1 else "are"
+            raise NotApplicable(f"{there} {told}{of} {are} too few to compare: at least {least} are needed")
     return min(half, len(synthetic), most)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -42,9 +42,12 @@ class Pair:
     synthetic: LabelledImages
 
 
-def open_pair(real: str, synthetic: Path) -> Pair:
-    """Open both. Raises :class:`UserError` when one cannot be read or they do not fit each other."""
-    data, opened = open_entry(dataset_entry(real))
+def open_pair(real: str, synthetic: Path, data_options: Sequence[str] = ()) -> Pair:
+    """Open both, the real one with ``KEY=VALUE`` options of its reader.
+
+    Raises :class:`UserError` when one cannot be read or they do not fit each other.
+    """
+    data, opened = open_entry(dataset_entry(real, data_options))
     return Pair(data, opened.splits, open_synthetic(synthetic, labelled(opened.splits.train).spec))
 
 
@@ -54,7 +57,8 @@ def open_synthetic(folder: Path, real: DatasetSpec) -> LabelledImages:
     Raises :class:`DataError` when its classes are others, it holds no pictures, or they are of another size.
     """
     if not folder.is_dir():
-        raise DataError("there is no such folder", where=str(folder), hint="`cvbench generate` writes one")
+        what = "is a file, not a folder" if folder.exists() else "there is no such folder"
+        raise DataError(what, where=str(folder), hint="`cvbench generate` writes one, with a sub-folder per class")
     folders = {place.name: place for place in folders_in(folder)}
     for name in sorted(folders.keys() ^ set(real.classes)):
         whose = f"which {real.name} lacks" if name in folders else f"but {real.name} does"
@@ -73,7 +77,12 @@ def open_synthetic(folder: Path, real: DatasetSpec) -> LabelledImages:
     found, wanted = pictures[0].shape[:2], (real.height, real.width)
     if found != wanted:
         has, needs = ("x".join(map(str, size)) for size in (found, wanted))
-        raise DataError(f"its pictures are {has} (height x width), those of {real.name} {needs}", where=str(folder))
+        same = f", or read the real folder at theirs: --data-option size={found[0]}" if found[0] == found[1] else ""
+        raise DataError(
+            f"its pictures are {has} (height x width), those of {real.name} {needs}",
+            where=str(folder),
+            hint=f"bring them to {needs}{same}",
+        )
     for (file, _), picture in zip(listed, pictures, strict=True):
         if picture.shape[2] != real.channels:
             words = {1: "grey", 3: "RGB"}
@@ -82,6 +91,12 @@ def open_synthetic(folder: Path, real: DatasetSpec) -> LabelledImages:
             )
     labels = np.array([label for _, label in listed], dtype=np.int64)
     return LabelledImages(real, np.stack(pictures), labels)
+
+
+def test_pictures_among(pair: Pair) -> int:
+    """How many synthetic pictures are pictures of the real test split, pixel by pixel."""
+    seen = frozenset(pair.splits.test.item_hashes())
+    return sum(digest in seen for digest in pair.synthetic.item_hashes())
 
 
 def judge_pair(
@@ -112,13 +127,14 @@ def write_quality(folder: Path, report: Mapping[str, Any], found: Fidelity, pair
     """
     refuse_folder(folder)
     torn = folder.with_name(f"{folder.name}.{os.getpid()}.part")
-    made, seen = [made for made, _, _ in found.pairs], [seen for _, seen, _ in found.pairs]
     originals = labelled(pair.splits.train).images
+    made, seen, apart = zip(*sorted(found.pairs, key=lambda one: one[2]), strict=True)
     try:
         with telling_a_full_disk(folder.parent):
             torn.mkdir(parents=True)
             (torn / "fidelity.json").write_text(json.dumps(report, indent=1, allow_nan=False) + "\n")
-            pair_sheet(pair.synthetic.images[made], np.asarray(originals[seen])).save(torn / "nearest-pairs.png")
+            sheet = pair_sheet(pair.synthetic.images[list(made)], np.asarray(originals[list(seen)]), apart)
+            sheet.save(torn / "nearest-pairs.png")
         if folder.exists():
             folder.rmdir()
         settle(torn, folder)

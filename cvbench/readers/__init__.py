@@ -15,6 +15,8 @@ from cvbench.regimes import split_real
 from cvbench.samples import Dataset
 from cvbench.seeds import derive_seed
 
+PACKED = {".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"}
+
 
 def open_dataset(
     reader: str, argument: str, root: Path | None, options: Mapping[str, Any], val_fraction: float
@@ -34,8 +36,14 @@ def open_dataset(
         if "dataset" not in load_plugin("readers", reader).Options.__dataclass_fields__:
             raise UserError(f"the reader {reader!r} takes no name after a colon", where=f"{reader}:{argument}")
         given["dataset"] = argument
-    opened: Splits = make_plugin("readers", reader, given).open(root)
-    checked(opened)
+    plugin = make_plugin("readers", reader, given)
+    try:
+        opened = checked(plugin.open(root))
+    except DataError as error:
+        if root is None or not root.is_dir():
+            raise
+        every = f"`cvbench check-data {root} --reader {reader}` lists all that is wrong"
+        raise DataError(error.what, where=error.where, hint=f"{error.hint}; {every}" if error.hint else every) from None
     return _with_val(opened, val_fraction)
 
 
@@ -44,7 +52,8 @@ def recognise(root: Path) -> str:
     if not root.exists():
         raise DataError("there is no such folder", where=str(root))
     if not root.is_dir():
-        raise DataError("is a file, not a folder", where=str(root), hint="unpack it, or name the folder that it is in")
+        unpack = "unpack it, or " if root.suffix.lower() in PACKED else ""
+        raise DataError("is a file, not a folder", where=str(root), hint=f"{unpack}name the folder that it is in")
     tried = []
     # any folder of folders looks like an image folder, so that one is asked last
     for listing in sorted(listings("readers"), key=lambda one: one.name == "image-folder"):
@@ -81,7 +90,8 @@ def checked(splits: Splits) -> Splits:
 
 def _shape(data: Dataset) -> str:
     spec = data.spec
-    return f"{spec.height}x{spec.width}x{spec.channels} pictures of {len(spec.classes)} classes"
+    classes = "1 class" if len(spec.classes) == 1 else f"{len(spec.classes)} classes"
+    return f"{spec.height}x{spec.width}x{spec.channels} pictures of {classes}"
 
 
 def _with_val(splits: Splits, fraction: float) -> Splits:

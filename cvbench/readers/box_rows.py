@@ -38,10 +38,8 @@ def read_boxes(file: Path, findings: Findings) -> FloatArray:
             boxes[number] = box
         else:
             flat += any(values)
-    if flat:
-        findings.note(file, f"{flat:,} boxes have no area: the object is taken as absent there")
-    if triangles:
-        findings.note(file, f"{triangles:,} polygons have 3 points: the box around them stands")
+    findings.note_count(file, flat, "box", "boxes", "of no area: the object is taken as absent there")
+    findings.note_count(file, triangles, "polygon", "polygons", "of 3 points: the box around it stands")
     return boxes
 
 

@@ -12,18 +12,23 @@ from cvbench.errors import DataError, near_names
 
 FILES = ("classes.json", "classes.txt")
 HINT = (
-    'set the option classes, or write classes.txt (a name a line, the first is value 0) or classes.json ({"sky": '
-    "[128, 128, 128], …} for masks in colours)"
+    "set the option classes, or write classes.txt (a name a line, the first is value 0) or classes.json "
+    '({"background": 0, "thing": 255} for masks of two greys, {"sky": [128, 128, 128], …} for masks in colours)'
 )
 Colour = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
 class ClassList:
-    """``names``: of the values 0, 1, … in a mask. ``colours``: of each name, when the masks are coloured."""
+    """``names``: of the values 0, 1, … in a mask. ``colours``: of each name, when masks are read by colour or grey."""
 
     names: tuple[str, ...]
     colours: tuple[Colour, ...] = ()
+
+
+def class_files(root: Path) -> tuple[Path, ...]:
+    """Those that are there: what masks are read as depends on them."""
+    return tuple(file for file in (root / name for name in FILES) if file.is_file())
 
 
 def class_list(root: Path, given: Sequence[str]) -> ClassList | None:
@@ -33,15 +38,14 @@ def class_list(root: Path, given: Sequence[str]) -> ClassList | None:
     """
     if given:
         return _sound(ClassList(tuple(given)), "the option classes")
-    for file in (root / name for name in FILES):
-        if file.is_file():
-            try:
-                text = file.read_text(encoding="utf-8")
-                found = _of_json(json.loads(text)) if file.suffix == ".json" else _of_lines(text)
-            except (ValueError, TypeError) as error:  # JSON's and UTF-8's own are ValueErrors
-                hint = 'a list of names, or a mapping {"sky": [128, 128, 128], …} of names to colours'
-                raise DataError(f"no class list ({error})", where=str(file), hint=hint) from None
-            return _sound(found, str(file))
+    for file in class_files(root):
+        try:
+            text = file.read_text(encoding="utf-8")
+            found = _of_json(json.loads(text)) if file.suffix == ".json" else _of_lines(text)
+        except (ValueError, TypeError) as error:  # JSON's and UTF-8's own are ValueErrors
+            hint = 'a list of names, or a mapping {"background": 0, "thing": [255, 255, 255]} to greys or colours'
+            raise DataError(f"no class list ({error})", where=str(file), hint=hint) from None
+        return _sound(found, str(file))
     return None
 
 
@@ -54,9 +58,9 @@ def _of_json(content: Any) -> ClassList:
         return ClassList(tuple(content))
     if not isinstance(content, Mapping):
         raise ValueError("neither a list of names nor a mapping")
-    colours = [tuple(colour) for colour in content.values()]
-    if any(len(c) != 3 or any(not isinstance(v, int) or not 0 <= v <= 255 for v in c) for c in colours):
-        raise ValueError("a colour is three whole numbers from 0 to 255")
+    colours = [tuple(colour) if isinstance(colour, list) else (colour,) * 3 for colour in content.values()]
+    if any(len(c) != 3 or any(type(v) is not int or not 0 <= v <= 255 for v in c) for c in colours):
+        raise ValueError("a colour is three whole numbers from 0 to 255, a grey is one")
     if len(set(colours)) < len(colours):
         raise ValueError("a colour stands for two classes")
     return ClassList(tuple(content), tuple((r, g, b) for r, g, b in colours))

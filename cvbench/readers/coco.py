@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,15 +14,17 @@ import numpy as np
 from cvbench.errors import DataError
 from cvbench.readers.findings import Findings
 from cvbench.readers.image_folder import SPLIT_NAMES
-from cvbench.readers.objects import Box, polygons_mask
+from cvbench.readers.items import named
+from cvbench.readers.objects import ROUNDING, Box, polygons_mask
 from cvbench.readers.pictures import EXTENSIONS, entries
 from cvbench.readers.rle import mask_of
-from cvbench.readers.scenes import Listing, Scene, SceneOptions, SceneReader
-from cvbench.samples import AnnotationKind, FloatArray
+from cvbench.readers.scenes import Annotation, Listing, Scene, SceneOptions, SceneReader
+from cvbench.samples import AnnotationKind, BoolArray, FloatArray
 from cvbench.scenes import Instance
 
 Record = Mapping[str, Any]
 GLANCE = 1 << 20  # bytes
+FAR = 2  # pixels: a box may be off its mask by as much, however small the object
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,9 @@ class _Picture:
     record: Record
     own: Sequence[Record]
     numbers: Mapping[Any, int]
+
+
+Reads = Callable[[_Picture, int, int, Findings], Annotation]
 
 
 @dataclass(frozen=True)
@@ -55,17 +60,16 @@ class Coco(SceneReader):
         if not files:
             hint = "annotations/instances_train.json, train/_annotations.coco.json or annotations.json"
             raise DataError("has no COCO file", where=str(root), hint=hint)
-        read = {split: _File(root, split, file, findings) for split, file in files.items()}
-        names = next(iter(read.values())).names
-        for one in read.values():
-            if one.names != names:
-                hint = "the files must have the same categories"
-                raise DataError("has other categories than its fellow", where=str(one.file), hint=hint)
-        masked = (
-            not options.boxes and all(one.masked for one in read.values()) and any(one.objects for one in read.values())
-        )
+        read = _alike(root, files, findings)
+        objects, masks = sum(len(one.objects) for one in read), sum(one.masks for one in read)
+        masked = 0 < masks == objects and not options.boxes
+        if 0 < masks < objects and not options.boxes:
+            bare = [f"annotation {key}" for one in read for key, thing in one.objects.items() if not _has_mask(thing)]
+            lack = f"{objects - masks:,} {'has' if objects - masks == 1 else 'have'} none ({named(bare)})"
+            findings.note(root, f"{masks:,} of {objects:,} objects have masks, {lack}: read as boxes")
+        how = _masks if masked else _boxes if options.boxes else _boxes_beside_masks
         kind = AnnotationKind.INSTANCES if masked else AnnotationKind.BOXES
-        return Listing(kind, names, tuple(scene for one in read.values() for scene in one.scenes(masked, findings)))
+        return Listing(kind, read[0].names, tuple(scene for one in read for scene in one.scenes(how, findings)))
 
     @classmethod
     def recognises(cls, root: Path) -> bool:
@@ -95,12 +99,34 @@ def annotation_files(root: Path) -> Iterator[tuple[str, Path]]:
         yield "", there[0]
 
 
+def _alike(root: Path, files: Mapping[str, Path], findings: Findings) -> list[_File]:
+    """The files that can be read and have the first's categories. Raises :class:`DataError` where there is none."""
+    read: list[_File] = []
+    faults: list[DataError] = []
+    for split, file in files.items():
+        try:
+            one = _File(root, split, file, findings)
+            if read and one.names != read[0].names:
+                hint = "the files must have the same categories"
+                raise DataError("has other categories than its fellow", where=str(file), hint=hint)
+            read.append(one)
+        except DataError as error:
+            faults.append(error)
+    for fault in faults if read else faults[:-1]:
+        findings.blame(fault)
+    if not read:
+        raise faults[-1]
+    return read
+
+
 class _File:
     """One file's content, its ids looked up, its faults told."""
 
     def __init__(self, root: Path, split: str, file: Path, findings: Findings) -> None:
         self.root, self.split, self.file = root, split, file
         content = _json(file)
+        if isinstance(videos := content.get("videos"), list) and videos:
+            _tell_of(len(videos), split, file, findings)
         categories = _by_id(content["categories"], "category", file, findings)
         self.numbers = {key: place for place, key in enumerate(sorted(categories, key=_order))}
         self.names = tuple(str(categories[key].get("name", key)) for key in self.numbers)
@@ -108,7 +134,7 @@ class _File:
             raise DataError("names no category, or one twice", where=str(file))
         self.pictures = _by_id(content["images"], "picture", file, findings)
         self.objects = _by_id(content["annotations"], "annotation", file, findings)
-        self.masked = all(_has_mask(thing) for thing in self.objects.values())
+        self.masks = sum(_has_mask(thing) for thing in self.objects.values())
         self.own: dict[Any, list[Record]] = {key: [] for key in self.pictures}
         for key, thing in self.objects.items():
             if thing.get("image_id") not in self.own:
@@ -120,7 +146,9 @@ class _File:
             else:
                 self.own[thing["image_id"]].append(thing)
 
-    def scenes(self, masked: bool, findings: Findings) -> Iterator[Scene]:
+    def scenes(self, how: Reads, findings: Findings) -> Iterator[Scene]:
+        if how is not _masks:
+            self._look_for_corners(findings)
         used: dict[Path, Any] = {}
         for key, picture in self.pictures.items():
             try:
@@ -136,8 +164,21 @@ class _File:
             if not self.own[key]:
                 findings.note(found, "has no annotation: background")
             told = _Picture(self.file, picture, self.own[key], self.numbers)
-            read = partial(_masks if masked else _boxes, told)
-            yield Scene(self.split, found, read, (self.file,))
+            yield Scene(self.split, found, partial(how, told), (self.file,))
+
+    def _look_for_corners(self, findings: Findings) -> None:
+        """Boxes that reach out of their pictures, most of them, and would not if they were x1, y1, x2, y2."""
+        boxes = corners = 0
+        for key, picture in self.pictures.items():
+            if not all(isinstance(picture.get(side), int) for side in ("height", "width")):
+                continue
+            right, lower = picture["width"] + ROUNDING, picture["height"] + ROUNDING
+            for x, y, a, b in (thing["bbox"] for thing in self.own[key] if _sound(thing.get("bbox"))):
+                boxes += 1
+                corners += (x + a > right or y + b > lower) and x < a <= right and y < b <= lower
+        if 2 * corners > boxes:
+            what = f"{corners:,} of {boxes:,} {'box' if boxes == 1 else 'boxes'} reach out of their pictures"
+            findings.problem(self.file, what, "are these x1, y1, x2, y2? COCO's are x, y, width, height")
 
     def _picture(self, name: str, key: Any) -> Path:
         folders = [
@@ -173,6 +214,15 @@ def _json(file: Path) -> dict[str, Any]:
                 f"has no list {key!r}", where=str(file), hint="COCO's JSON has images, annotations, categories"
             )
     return dict(content)
+
+
+def _tell_of(videos: int, split: str, file: Path, findings: Findings) -> None:
+    """Frames of videos are single pictures here. Raises :class:`DataError` where a seed would draw them apart."""
+    if not split:
+        what = f"holds {videos:,} {'video' if videos == 1 else 'videos'}: a seed would draw frames of one apart"
+        hint = "clips are read from MOTChallenge's and OTB's folders (--format mot or otb); or make a file per split"
+        raise DataError(what, where=str(file), hint=hint)
+    findings.note(file, "holds videos: their frames are read as single pictures, without tracks")
 
 
 def _by_id(records: Sequence[Any], what: str, file: Path, findings: Findings) -> dict[Any, Record]:
@@ -212,10 +262,15 @@ def _boxes(picture: _Picture, height: int, width: int, findings: Findings) -> li
     boxes: list[Box] = []
     written: list[float] = []
     for thing in picture.own:
-        box = thing.get("bbox")
-        if not isinstance(box, list) or len(box) != 4 or not all(isinstance(v, int | float) for v in box):
-            what = f"annotation {thing['id']} has no bbox [x, y, width, height]"
-            findings.problem(picture.file, what, "mend or remove it")
+        box: Any = thing.get("bbox")
+        name = f"annotation {thing['id']}"
+        if not _is_box(box):
+            findings.problem(picture.file, f"{name} has no bbox [x, y, width, height]", "mend or remove it")
+            continue
+        if not _sound(box):
+            fault = "a negative size" if np.isfinite(box).all() else "a coordinate that is no number"
+            what = f"{name} has {fault}: bbox {box}"
+            findings.problem(picture.file, what, "it is x, y, width, height; mend or remove it")
             continue
         x, y, wide, high = map(float, box)
         written += (x, y, wide, high)
@@ -226,22 +281,56 @@ def _boxes(picture: _Picture, height: int, width: int, findings: Findings) -> li
     return boxes
 
 
+def _is_box(box: Any) -> bool:
+    return isinstance(box, list) and len(box) == 4 and all(isinstance(value, int | float) for value in box)
+
+
+def _sound(box: Any) -> bool:
+    """Whether it is four finite numbers, the size not negative."""
+    return _is_box(box) and bool(np.isfinite(box).all()) and min(box[2:]) >= 0
+
+
+def _boxes_beside_masks(picture: _Picture, height: int, width: int, findings: Findings) -> list[Box]:
+    """The boxes; the masks that some objects have are not taken, and yet must be whole."""
+    _filled(picture, height, width, findings)
+    return _boxes(picture, height, width, findings)
+
+
 def _masks(picture: _Picture, height: int, width: int, findings: Findings) -> list[Instance]:
-    if not _same_size(picture, height, width, findings):
-        return []
+    return _filled(picture, height, width, findings) if _same_size(picture, height, width, findings) else []
+
+
+def _filled(picture: _Picture, height: int, width: int, findings: Findings) -> list[Instance]:
+    """The objects that have a mask."""
     instances = []
-    for thing in picture.own:
+    for thing in filter(_has_mask, picture.own):
         where = f"{picture.file}: annotation {thing['id']}"
         outline = thing["segmentation"]
         try:
             if isinstance(outline, list):
                 mask = polygons_mask([_points(flat, where) for flat in outline], height, width, where, findings)
             else:
-                mask = mask_of(_counts(outline, where), height, width, where)
+                mask = mask_of(_counts(outline, height, width, where), height, width, where)
+            if _sound(thing.get("bbox")) and _far_apart(thing["bbox"], mask):
+                findings.note(where, "its bbox and its segmentation are far apart: one of them is wrong")
             instances.append(Instance(picture.numbers[thing["category_id"]], mask, bool(thing.get("iscrowd"))))
         except DataError as error:
             findings.blame(error)
     return instances
+
+
+def _far_apart(box: Sequence[float], mask: BoolArray) -> bool:
+    """Whether x, y, width, height and the mask's own box share less than half of what they cover together."""
+    if not mask.any():
+        return False
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    own = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], np.float64)
+    given = np.array([box[0], box[1], box[0] + box[2], box[1] + box[3]]).clip(0, [*mask.shape[::-1]] * 2)
+    if np.abs(own - given).max() <= FAR:
+        return False
+    shared = (np.minimum(own, given)[2:] - np.maximum(own, given)[:2]).clip(0).prod()
+    areas = sum((one[2:] - one[:2]).prod() for one in (own, given))
+    return bool(shared < (areas - shared) / 2)
 
 
 def _points(flat: Any, where: str) -> FloatArray:
@@ -250,8 +339,12 @@ def _points(flat: Any, where: str) -> FloatArray:
     return np.array(flat, np.float64).reshape(-1, 2)
 
 
-def _counts(outline: Mapping[str, Any], where: str) -> list[int] | str:
-    counts = outline.get("counts")
+def _counts(outline: Mapping[str, Any], height: int, width: int, where: str) -> list[int] | str:
+    counts, size = outline.get("counts"), outline.get("size", [height, width])
     if not isinstance(counts, list | str):
         raise DataError("its segmentation is neither polygons nor run lengths", where=where)
+    if size != [height, width]:
+        said = "x".join(map(str, size)) if isinstance(size, list) else repr(size)
+        hint = "height comes first" if size == [width, height] else "write it again for this picture's size"
+        raise DataError(f"its run lengths have the size {said}, its picture {height}x{width}", where=where, hint=hint)
     return counts

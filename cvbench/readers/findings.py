@@ -32,18 +32,20 @@ class Findings:
         """What is handled, and worth knowing."""
         self.found.append(Finding("note", str(where), what))
 
+    def note_count(self, where: Path | str, number: int, one: str, many: str, what: str) -> None:
+        """A note of so many of them: ``1 box of no area``, ``2 boxes of no area``; nothing of none."""
+        if number:
+            self.note(where, f"{number:,} {one if number == 1 else many} {what}")
+
 
 def summed_up(findings: Iterable[Finding], root: str) -> Iterator[Finding]:
-    """The problems one by one; notes that say the same of many files as one, with a few names and a number."""
-    same: dict[str, list[str]] = {}
-    for finding in findings:
-        if finding.level == "problem":
-            yield finding
+    """Those that say the same of many places as one, with a few of their names and a number; problems first."""
+    same: dict[tuple[str, str], list[Finding]] = {}
+    for finding in sorted(findings, key=lambda finding: finding.level == "note"):
+        same.setdefault((finding.what, finding.hint), []).append(finding)
+    for (what, hint), alike in same.items():
+        if len(alike) <= NAMED:
+            yield from alike
         else:
-            same.setdefault(finding.what, []).append(finding.where)
-    for what, places in same.items():
-        if len(places) <= NAMED:
-            yield from (Finding("note", where, what) for where in places)
-        else:
-            names = [where.removeprefix(f"{root}/") for where in places]
-            yield Finding("note", root, f"{what} (in {len(places):,} places: {named(names)})")
+            names = [finding.where.removeprefix(f"{root}/") for finding in alike]
+            yield Finding(alike[0].level, root, f"{what} (in {len(alike):,} places: {named(names)})", hint)

@@ -21,8 +21,10 @@ from annotated_types import Ge, Gt, Lt
 from cvbench.contracts import Finding, Reader, Splits
 from cvbench.errors import DataError
 from cvbench.readers.decoded import decoded_once, listing_key
+from cvbench.readers.findings import summed_up
 from cvbench.readers.items import Item, named
 from cvbench.readers.pictures import EXTENSIONS, conversions, decode, entries, folders_in, pictures_in, unequal
+from cvbench.readers.places import WHICH_FOLDER
 from cvbench.regimes import split_real
 from cvbench.samples import AnnotationKind, DatasetSpec, IntArray, LabelledImages, UInt8Array, labelled
 from cvbench.seeds import derive_seed
@@ -53,7 +55,7 @@ class ImageFolder(Reader):
     def open(self, root: Path | None) -> Splits:
         options: ImageFolderOptions = self.options
         if root is None:
-            raise DataError("needs a folder", where="image-folder", hint="set root:")
+            raise DataError("needs a folder", where="image-folder", hint=WHICH_FOLDER)
         if options.channels not in (None, 1, 3):
             raise DataError(f"channels must be 1 (grey) or 3 (RGB), not {options.channels}", where=str(root))
         for fault in layout_faults(root):
@@ -128,7 +130,7 @@ class ImageFolder(Reader):
     def inspect(self, root: Path | None) -> tuple[list[Finding], list[Item]]:
         """What is wrong, converted or left out, file by file, and every picture that can be read; never raises."""
         if root is None:
-            return [Finding("problem", "image-folder", "needs a folder")], []
+            return [Finding("problem", "image-folder", "needs a folder", WHICH_FOLDER)], []
         look = _Look(self.options)
         try:
             for fault in layout_faults(root):
@@ -148,7 +150,7 @@ class ImageFolder(Reader):
         if any(not item.split for item in look.items):
             test = set(self._drawn(np.unique([item.label for item in look.items], return_inverse=True)[1])[0].tolist())
             look.items = [replace(i, split="test" if place in test else "train") for place, i in enumerate(look.items)]
-        return look.findings, look.items
+        return list(summed_up(look.findings, str(root))), look.items
 
 
 class _Look:

@@ -11,7 +11,7 @@ import numpy as np
 
 from cvbench.clips import Clips
 from cvbench.contracts import Finding, Splits
-from cvbench.samples import Dataset, LabelledImages
+from cvbench.samples import AnnotationKind, Dataset, LabelledImages
 from cvbench.scenes import BoxedImages, SegmentedImages
 
 NAMED = 3  # of those that a finding is about; the rest is a number
@@ -22,6 +22,7 @@ class Item:
     """One picture that can be read: its split, its class, its file (or place in the split) and a hash of its pixels.
 
     ``holds``: of a picture with a scene, which has no class of its own: class → pixels of a mask, or objects.
+    ``kind``: of its annotation.
     """
 
     split: str
@@ -29,6 +30,7 @@ class Item:
     name: str
     digest: str
     holds: Mapping[str, int] | None = None
+    kind: AnnotationKind = AnnotationKind.LABEL
 
 
 @runtime_checkable
@@ -43,7 +45,7 @@ def items_of(splits: Splits) -> list[Item]:
     """The samples of data that is open, named by their places: ``train[0]``."""
     parts = {"train": splits.train, "val": splits.val, "test": splits.test}
     return [
-        Item(split, label, f"{split}[{place}]", digest, holds)
+        Item(split, label, f"{split}[{place}]", digest, holds, data.spec.kind)
         for split, data in parts.items()
         if data is not None
         for place, ((label, holds), digest) in enumerate(zip(_contents(data), data.item_hashes(), strict=True))

@@ -8,11 +8,11 @@ from functools import partial
 from pathlib import Path
 
 from cvbench.errors import DataError
-from cvbench.readers.class_lists import HINT, class_list, without
+from cvbench.readers.class_lists import HINT, class_files, class_list, without
 from cvbench.readers.findings import Findings
 from cvbench.readers.image_folder import SPLIT_NAMES
 from cvbench.readers.masks import class_mask
-from cvbench.readers.pictures import pictures_in
+from cvbench.readers.pictures import EXTENSIONS, pictures_in
 from cvbench.readers.places import find_place
 from cvbench.readers.scenes import Listing, Scene, SceneOptions, SceneReader
 from cvbench.samples import AnnotationKind
@@ -43,19 +43,22 @@ class MaskPairs(SceneReader):
 
     def listed(self, root: Path, findings: Findings) -> Listing:
         options: MaskPairsOptions = self.options
+        folders = list(pair_folders(root))
+        for _, pictures, masks in folders:
+            if not any(pictures_in(masks)):
+                hint = f"a PNG for each picture of {pictures.name}/, under its name"
+                raise DataError(f"holds no masks, beside pictures in {pictures.name}/", where=str(masks), hint=hint)
         classes = class_list(root, options.classes)
         if classes is None:
             raise DataError("has no class list", where=str(root), hint=HINT)
         names = without(classes, options.ignore, str(root))
         if len(classes.names) > 255:
             raise DataError(f"{len(classes.names)} classes do not fit a mask of 255 values", where=str(root))
-
-        folders = list(pair_folders(root))
         if not folders:
             hint = "images/ and masks/, or train/ and trainannot/ with test/ and testannot/"
             raise DataError("has no folders of pictures and masks", where=str(root), hint=hint)
         scenes = [
-            Scene(split, picture, partial(class_mask, mask, classes, options.ignore), (mask,))
+            Scene(split, picture, partial(class_mask, mask, classes, options.ignore), (mask, *class_files(root)))
             for split, pictures, masks in folders
             for picture, mask in _pairs(pictures, masks, findings)
         ]
@@ -63,9 +66,7 @@ class MaskPairs(SceneReader):
 
     @classmethod
     def recognises(cls, root: Path) -> bool:
-        return cls is MaskPairs and any(
-            path.suffix.lower() in MASK_FILES for _, _, masks in pair_folders(root) for path in masks.iterdir()
-        )
+        return cls is MaskPairs and any(_meant_for_masks(*folders) for _, *folders in pair_folders(root))
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,12 @@ def pair_folders(root: Path) -> Iterator[tuple[str, Path, Path]]:
         yield "", flat[0], flat[1]
 
 
+def _meant_for_masks(pictures: Path, masks: Path) -> bool:
+    """Whether there are masks, or would be: an empty folder and JPEGs are told when they are read."""
+    endings = {path.suffix.lower() for path in masks.iterdir()}
+    return bool(endings & MASK_FILES) or (endings <= EXTENSIONS and any(pictures_in(pictures)))
+
+
 def _first(folder: Path, names: tuple[str, ...]) -> Path | None:
     return next((folder / name for name in names if (folder / name).is_dir()), None)
 
@@ -128,11 +135,16 @@ def _first(folder: Path, names: tuple[str, ...]) -> Path | None:
 def _pairs(pictures: Path, masks: Path, findings: Findings) -> Iterator[tuple[Path, Path]]:
     """Each picture with its mask; what has no partner is a problem."""
     known = {path.stem: path for path in pictures_in(masks) if path.suffix.lower() in MASK_FILES}
+    unread = [path for path in pictures_in(masks) if path.suffix.lower() not in MASK_FILES]
     used: set[Path] = set()
     for picture in pictures_in(pictures):
         mask = next((known[picture.stem + end] for end in MASK_ENDINGS if picture.stem + end in known), None)
         if mask is None:
-            findings.problem(picture, f"has no mask in {masks.name}/", f"a PNG named {picture.stem}.png, or remove it")
+            if other := [path for path in unread if path.stem in {picture.stem + end for end in MASK_ENDINGS}]:
+                hint = "save masks as PNG: JPEG changes their values"
+                findings.problem(picture, f"its mask {other[0].name} is of a type that is not read", hint)
+            else:
+                findings.problem(picture, f"has no mask in {masks.name}/", "add a PNG of its name, or remove it")
         elif mask in used:
             findings.problem(picture, f"shares its mask {mask.name} with another picture", "give each its own name")
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,11 @@ def class_mask(
     numbers[kept] = np.arange(len(kept))
     mask = np.asarray(numbers[values.clip(0, IGNORED)], np.uint8)
     if len(classes.names) == 2 and set(np.unique(values)) == {0, IGNORED} and not classes.colours:
-        findings.note(file, f"holds 0 and {IGNORED} alone; {IGNORED} is ignored, unless classes.json gives it a class")
+        greys = json.dumps(dict(zip(classes.names, (0, IGNORED), strict=True)), ensure_ascii=False)
+        what = f"holds 0 and {IGNORED} alone, {IGNORED} is ignored; is it a class? Write classes.json: {greys}"
+        findings.note(file, what)
+    if image.mode.startswith("I"):
+        findings.note(file, "a mask of 16 bits or more: its values count as they are")
     if (mask == IGNORED).all():
         findings.note(file, "holds nothing but ignored pixels")
     return mask

@@ -43,18 +43,28 @@ def read_truth(file: Path, classes: Sequence[str] = (), findings: Findings | Non
         wrong = (kinds < 1) | (kinds > len(classes))
         if wrong.any():
             first = int(np.flatnonzero(wrong)[0])
-            what = f"class {kinds[first]}, there are {len(classes)} classes"
+            what = f"class {kinds[first]}: labels.txt names 1 to {len(classes)}"
             raise DataError(what, where=f"{file}:{lines[first]}")
         kept, ignored, labels = np.ones(len(rows), np.bool_), flag == 0, kinds - 1
     else:
         ignored, labels = np.isin(kinds, DISTRACTORS), np.zeros(len(rows), np.int64)
         kept = ((kinds == PEDESTRIAN) & (flag != 0)) | ignored
+        _tell_what_is_left_out(kinds[~kept], file, findings)
     flat = (rows[:, 4] <= 0) | (rows[:, 5] <= 0)
-    if (flat & kept).any():
-        findings.note(file, f"{int((flat & kept).sum()):,} boxes have no area: left out")
+    findings.note_count(file, int((flat & kept).sum()), "box", "boxes", "of no area: left out")
     kept &= ~flat
     _refuse_repeats(rows, lines, file)
     return _tracks(rows[kept], labels[kept], seen[kept], ignored[kept])
+
+
+def _tell_what_is_left_out(kinds: IntArray, file: Path, findings: Findings) -> None:
+    """``kinds`` (k,): the classes of the rows that do not count."""
+    if len(kinds):
+        told = [
+            f"{rows:,} {'row' if rows == 1 else 'rows'} {'with flag 0' if kind == PEDESTRIAN else f'of class {kind}'}"
+            for kind, rows in zip(*(column.tolist() for column in np.unique(kinds, return_counts=True)), strict=True)
+        ]
+        findings.note(file, f"left out: {', '.join(told)}; counted: class {PEDESTRIAN}")
 
 
 def read_result(file: Path) -> Tracks:

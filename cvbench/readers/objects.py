@@ -45,17 +45,20 @@ def sound_boxes(boxes: Sequence[Box], height: int, width: int, where: Path | str
             kept = Box(box.label, inside, box.crowd)
             repeated += kept in sound
             sound[kept] = None
-    _note(findings, where, "of no area: dropped", empty, "box", "boxes")
-    _note(findings, where, f"outside the picture of {width}x{height}: dropped", outside, "box", "boxes")
-    _note(findings, where, f"reaching out of the picture of {width}x{height}: clipped", clipped, "box", "boxes")
-    _note(findings, where, "there twice: dropped", repeated, "box", "boxes")
+    for number, what in (
+        (empty, "of no area: dropped"),
+        (outside, f"outside the picture of {width}x{height}: dropped"),
+        (clipped, f"reaching out of the picture of {width}x{height}: clipped"),
+        (repeated, "there twice: dropped"),
+    ):
+        findings.note_count(where, number, "box", "boxes", what)
     return list(sound)
 
 
 def sound_instances(masks: Sequence[Instance], where: Path | str, findings: Findings) -> list[Instance]:
     """Those with a pixel; what has none is dropped and noted."""
     kept = [one for one in masks if one.mask.any()]
-    _note(findings, where, "without a pixel: dropped", len(masks) - len(kept), "object", "objects")
+    findings.note_count(where, len(masks) - len(kept), "object", "objects", "without a pixel: dropped")
     return kept
 
 
@@ -82,11 +85,6 @@ def polygons_mask(
             bounded = points.clip((-width, -height), (2 * width, 2 * height))  # what is filled is counted in points
             filled |= coco_mask.decode(coco_mask.frPyObjects([bounded.ravel().tolist()], height, width))[..., 0] > 0
     return filled
-
-
-def _note(findings: Findings, where: Path | str, what: str, number: int, one: str, many: str) -> None:
-    if number:
-        findings.note(where, f"{number:,} {one if number == 1 else many} {what}")
 
 
 def _numbers(box: Box) -> str:

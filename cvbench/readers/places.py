@@ -8,6 +8,8 @@ from pathlib import Path
 
 from cvbench.errors import DataError
 
+WHICH_FOLDER = "name it: root: in a suite, or cvbench check-data FOLDER --reader NAME"
+
 
 def cached_place(name: str) -> Path:
     """Where a named set is kept when cvbench fetches it."""

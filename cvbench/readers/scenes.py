@@ -28,12 +28,18 @@ from cvbench.readers.items import Item, items_of
 from cvbench.readers.letterbox import Letterbox
 from cvbench.readers.objects import Box, sound_boxes, sound_instances
 from cvbench.readers.pictures import conversions, decode, unequal
+from cvbench.readers.places import WHICH_FOLDER
 from cvbench.regimes import split_real
 from cvbench.samples import AnnotationKind, DatasetSpec, Pictures, UInt8Array
 from cvbench.scenes import IGNORED, BoxedImages, Instance, InstanceImages, SegmentedImages
 from cvbench.seeds import derive_seed
 
 SPLITS = ("train", "val", "test")
+INSTEAD = {  # of a test split, by the splits that are there
+    frozenset({"train", "val"}): "there is no test split: val is tested on",
+    frozenset({"train"}): "there is no test split: a part of train is drawn for it by a seed",
+    frozenset({""}): "is not split: a part is drawn for test by a seed",
+}
 READING = 1  # raise it when the same files give other annotations
 LEAST_SIDE = 1e-3  # pixels: a scaled box below this is as good as empty
 
@@ -89,7 +95,7 @@ class SceneReader(Reader):
     def place(self, root: Path | None) -> Path:
         """Where the data lies. Raises :class:`DataError` when that is nowhere."""
         if root is None:
-            raise DataError("needs a folder", where=type(self).__name__.lower(), hint="set root:")
+            raise DataError("needs a folder", where=type(self).__name__.lower(), hint=WHICH_FOLDER)
         if not root.is_dir():
             raise DataError("there is no such folder", where=str(root), hint="set root:")
         return root
@@ -168,9 +174,8 @@ class SceneReader(Reader):
             pixels = decode(scene.picture, None, options.channels)
             height, width = pixels.shape[:2]
             annotation = scene.annotation(height, width, findings)
-            if any(finding.level == "problem" for finding in findings.found[before:]):
-                return None
-            return _brought_to(pixels, annotation, listing, options.size, root.name, scene, findings)
+            data = _brought_to(pixels, annotation, listing, options.size, root.name, scene, findings)
+            return None if any(finding.level == "problem" for finding in findings.found[before:]) else data
         except DataError as error:
             findings.blame(error)
             return None
@@ -188,11 +193,12 @@ class SceneReader(Reader):
         try:
             root = self.place(root)
             listing = self.listed(root, findings)
-            told = {scene.split for scene in listing.scenes}
-            if told in ({"train", "val"}, {"train"}):
-                instead = "val is tested on" if "val" in told else "a part of train is drawn for it by a seed"
-                findings.note(root, f"there is no test split: {instead}")
-            listing = self._whole(listing, root)
+            told = frozenset(scene.split for scene in listing.scenes)
+            may_lack = told == {"train"} and any(finding.level == "problem" for finding in findings.found)
+            if not may_lack:  # else what is broken may be the other splits
+                if told in INSTEAD:
+                    findings.note(root, INSTEAD[told])
+                listing = self._whole(listing, root)
             converted: Counter[str] = Counter()
             for scene in listing.scenes:
                 data = self._one(root, listing, scene, findings)

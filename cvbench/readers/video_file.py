@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from cvbench.readers.box_rows import read_boxes, single_track
 from cvbench.readers.findings import Findings
 from cvbench.readers.mot_rows import is_mot_text, read_truth
 from cvbench.readers.videos import Footage, VideoReader
+
+# What FFmpeg logs of a damaged file would stand on stderr beside our own line about it; OpenCV asks at its first video
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 VIDEOS = {".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v"}
 

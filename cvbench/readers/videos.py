@@ -116,6 +116,8 @@ class VideoReader(Reader):
         items: list[Item] = []
         try:
             place = _place(root, type(self).__name__.lower(), self.also_known_as)
+            for folder in self._without_truth(place):
+                findings.note(folder, "holds frames, and no ground truth that is read: passed over")
             every = self._listed(place, findings)
             for split, one in self._split_or_not(every, place, findings):
                 try:
@@ -123,7 +125,7 @@ class VideoReader(Reader):
                     clip = self._clip(one, findings)
                     counts = np.bincount(clip.tracks.labels, minlength=len(one.classes)).tolist()
                     holds = dict(zip(one.classes, counts, strict=True))
-                    items.append(Item(split, "", clip.name, clip.digest, holds))
+                    items.append(Item(split, "", clip.name, clip.digest, holds, AnnotationKind.TRACKS))
                 except DataError as error:
                     findings.blame(error)
         except DataError as error:
@@ -137,6 +139,17 @@ class VideoReader(Reader):
         except DataError as error:
             findings.blame(error)
             return [("", one) for one in every]
+
+    def _without_truth(self, root: Path) -> list[Path]:
+        """The folders beside sequences that look like one: they hold pictures, or a folder of them."""
+        known = {folder for _, folder in self.folders(root)}
+        beside = {child for folder in known - {root} for child in folder.parent.iterdir() if child.is_dir()}
+        return [
+            folder
+            for folder in sorted(beside - known)
+            if not any(folder in inner.parents for inner in known)
+            and any(frames_of(place) for place in (folder, *(one for one in folder.iterdir() if one.is_dir())))
+        ]
 
     def _listed(self, root: Path, findings: Findings) -> list[Footage]:
         """All sequences with a ground truth. Raises :class:`DataError` when there is none."""
@@ -162,8 +175,9 @@ class VideoReader(Reader):
         height, width = one.frames[0].shape[:2]
         x1, y1, x2, y2 = one.tracks.boxes.T
         inside = (x1 < width) & (y1 < height) & (x2 > 0) & (y2 > 0)
-        if findings is not None and not inside.all():
-            findings.note(one.source, f"{(~inside).sum():,} boxes lie outside the picture: absent there")
+        if findings is not None:
+            what = "outside the picture: absent there"
+            findings.note_count(one.source, int((~inside).sum()), "box", "boxes", what)
         frames, tracks = one.frames, one.tracks.select(inside)
         if size is not None:
             fit = Letterbox(height, width, size)
@@ -260,7 +274,7 @@ def _part(one: Footage, start: int, stop: int | None) -> Footage:
     """The sequence's frames from ``start`` to ``stop``, renumbered. Raises :class:`DataError` for fewer than two."""
     end = len(one.frames) if stop is None else stop
     if end - start < 1:
-        raise DataError(f"has {len(one.frames)} frames: no halves", where=str(one.source))
+        raise DataError("has a single frame: no halves", where=str(one.source))
     tracks = one.tracks.select((one.tracks.frames >= start) & (one.tracks.frames < end))
     tracks = replace(tracks, frames=tracks.frames - start)
     return replace(one, name=f"{one.name}[{start}:{end}]", frames=Part(one.frames, start, end), tracks=tracks)
@@ -274,7 +288,7 @@ def picture_files(folder: Path) -> tuple[Path, ...]:
 
     Raises :class:`DataError` for a folder without any, names without a number, and numbers that are missing or twice.
     """
-    files = [file for file in folder.iterdir() if file.suffix.lower() in PICTURES] if folder.is_dir() else []
+    files = frames_of(folder) if folder.is_dir() else []
     if not files:
         raise DataError("no frames: no numbered pictures are there", where=str(folder))
     unnumbered = sorted(file.name for file in files if not re.search(r"\d+$", file.stem))
@@ -293,6 +307,11 @@ def picture_files(folder: Path) -> tuple[Path, ...]:
                 hint="put it there, or number the frames without a gap",
             )
     return tuple(files)
+
+
+def frames_of(folder: Path) -> list[Path]:
+    """The pictures of a folder, in no order."""
+    return [file for file in folder.iterdir() if file.suffix.lower() in PICTURES]
 
 
 def frame_number(file: Path) -> int:

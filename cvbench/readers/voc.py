@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from cvbench.errors import DataError, near_names
-from cvbench.readers.class_lists import ClassList, class_list, without
+from cvbench.readers.class_lists import ClassList, class_files, class_list, without
 from cvbench.readers.findings import Findings
 from cvbench.readers.masks import class_mask, opened, same_size
 from cvbench.readers.objects import Box
@@ -96,6 +96,7 @@ class Voc(SceneReader):
         options: VocOptions = self.options
         classes = class_list(root, options.classes) or ClassList(tuple(VOC_2012.split()))
         names = without(classes, options.ignore, str(root))
+        listed = class_files(root)
         folders = ("SegmentationClass",) if part == "mask" else ("SegmentationClass", "SegmentationObject")
         scenes = []
         for name in splits or sorted(file.stem for file in pictures_in(root / folders[0])):
@@ -106,10 +107,10 @@ class Voc(SceneReader):
                 findings.problem(files[0], "has no picture in JPEGImages/", "add it, or remove the mask")
             elif part == "mask":
                 read = partial(class_mask, files[0], classes, options.ignore)
-                scenes.append(Scene(splits.get(name, ""), pictures[name], read, files))
+                scenes.append(Scene(splits.get(name, ""), pictures[name], read, (*files, *listed)))
             else:
                 objects = partial(_objects, files, classes, options.ignore)
-                scenes.append(Scene(splits.get(name, ""), pictures[name], objects, files))
+                scenes.append(Scene(splits.get(name, ""), pictures[name], objects, (*files, *listed)))
         if part == "mask":
             return Listing(AnnotationKind.MASK, names, tuple(scenes))
         things = tuple(name for name in names if name != BACKGROUND)

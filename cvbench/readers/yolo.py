@@ -68,9 +68,12 @@ class Yolo(SceneReader):
         content = _content(file)
         names = _names(content, file)
         found: list[tuple[str, Path, Path | None, list[_Line]]] = []
-        for split in SPLITS:
-            if content.get(split):
-                for picture in _pictures(_places(content, split, root, file), findings, root):
+        places = {split: list(_places(content, split, root, file)) for split in SPLITS if content.get(split)}
+        for split, own in places.items():
+            if split != "train" and _resolved(own) == _resolved(places.get("train", [])):
+                findings.note(file, f"{split} names the same pictures as train: it is no split")
+            else:
+                for picture in _pictures(own, findings, root):
                     labels = _labels_of(picture)
                     lines = _lines(labels, len(names), findings) if labels.is_file() else []
                     if not lines:
@@ -146,11 +149,15 @@ def _places(content: Mapping[str, Any], split: str, root: Path, file: Path) -> I
             raise DataError(f"{split} is not there: {text!r}", where=str(file), hint=hint)
 
 
+def _resolved(paths: Sequence[Path]) -> set[Path]:
+    return {path.resolve() for path in paths}
+
+
 def _inside(path: Path, root: Path) -> bool:
     return path.resolve().is_relative_to(root.resolve())
 
 
-def _pictures(places: Iterator[Path], findings: Findings, root: Path) -> Iterator[Path]:
+def _pictures(places: Sequence[Path], findings: Findings, root: Path) -> Iterator[Path]:
     for place in places:
         if place.is_dir():
             for folder in sorted((place, *(path for path in place.rglob("*") if path.is_dir()))):

@@ -26,6 +26,7 @@ def as_json(comparison: Comparison) -> str:
             "contest": table.contest,
             "test_items": table.test_items,
             "metrics": [asdict(metric) for metric in table.metrics],
+            "judged_by": table.measure.name,
             "notes": table.notes,
             "rows": [{**asdict(row), "n_ok": row.n_ok, "n": row.n} for row in table.rows],
         }
@@ -55,7 +56,9 @@ def as_csv(comparison: Comparison, *, per_class: bool = False) -> str:
 
 def _lines(table: Table, row: Row, per_class: bool) -> Iterator[dict[str, Any]]:
     for metric in table.metrics:
-        yield _line(table, row, metric.name, row.measured[metric.name], row.judgement if metric.primary else None)
+        yield _line(
+            table, row, metric.name, row.measured[metric.name], row.judgement if metric == table.measure else None
+        )
     for name, by_class in row.per_class.items() if per_class else ():
         for one, measured in by_class.items():
             yield _line(table, row, name, measured, None) | {"class": one}

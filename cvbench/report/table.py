@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
 from cvbench.comparison import Comparison
+from cvbench.contracts import Metric
 from cvbench.effects import Verdict
 from cvbench.report import words
 from cvbench.report.per_class import NOTE, class_grids
@@ -17,82 +20,135 @@ from cvbench.rows import Row, Table
 
 STYLES = {Verdict.BETTER: "bold green", Verdict.WORSE: "bold red", Verdict.NO_DIFFERENCE: "dim"}
 WIDE = 140  # columns from which results and cost stand in one table
+NARROW_NAME = 20  # columns of a row's name beside its results, where there is less room
+VERDICT = 13  # columns of a verdict on several lines
 
 
 def print_tables(comparison: Comparison, console: Console, *, per_class: bool = False) -> None:
     """Print every table with its footnotes, if asked class by class too, then how many cells ended how."""
-    for table in comparison.tables:
-        console.print(Text.assemble((words.title(table), "bold"), (f"  {table.primary.summary}", "dim")))
-        if console.width >= WIDE:
-            console.print(_grid(table, results=True, cost=True))
-        else:
-            console.print(_grid(table, results=True, cost=False))
-            console.print(_grid(table, results=False, cost=True))
-        for line in words.footnotes(table):
+    for number, table in enumerate(comparison.tables):
+        console.print(Text.assemble((words.title(table), "bold"), (f"  {table.measure.summary}", "dim")))
+        for grid in _grids(table, console.width):
+            console.print(grid)
+        for line in words.footnotes(table, comparison.tables[:number]):
             console.print(Text(line, style="dim"))
         if worths := words.worth_rows(table):
             console.print(_plain(words.WORTH_HEAD, worths))
         console.print()
-        for grid in class_grids(table) if per_class else ():
-            console.print(Text(grid.title, style="bold"))
-            console.print(_plain([name.replace(" ", "\n") for name in grid.head], grid.rows))
+        for by_class in class_grids(table) if per_class else ():
+            console.print(Text(by_class.title, style="bold"))
+            console.print(_plain([name.replace(" ", "\n") for name in by_class.head], by_class.rows))
             console.print(Text(NOTE, style="dim"))
             console.print()
     for field in comparison.fields:
         console.print(Text(words.field_title(field), style="bold"))
-        console.print(_plain(words.FIELD_HEAD, words.field_rows(field, comparison.tables[0].primary)))
+        if rows := words.field_rows(field, comparison.tables[0].measure):
+            console.print(_plain(words.FIELD_HEAD, rows))
         for line in words.field_footnotes(field):
             console.print(Text(line, style="dim"))
         console.print()
     console.print(Text(f"{comparison.name}: cells: {words.ended(comparison.statuses)}"))
 
 
-def _grid(table: Table, *, results: bool, cost: bool) -> RichTable:
-    metric, compete = table.primary, table.contest is not None
+@dataclass(frozen=True)
+class _Column:
+    """What a column says of each row; ``wraps``: its words may stand on several lines."""
+
+    head: str
+    told: Callable[[Row], str]
+    wraps: bool = False
+
+
+def _results(table: Table, *, items: bool) -> list[_Column]:
+    measure = table.measure
+    over_items = _Column("items [95 %]", lambda row: words.span(row.measured[measure.name].items, measure))
+    return [
+        _scores(measure),
+        _Column("Δ [95 %]", lambda row: words.difference(row.measured[measure.name].effect, measure)),
+        *([over_items] if items and table.items_vary else []),
+        _Column("verdict", words.verdict, wraps=True),
+        *map(_scores, words.further(table)),
+        _Column("n", lambda row: f"{row.n_ok}/{row.n}"),
+    ]
+
+
+def _scores(metric: Metric) -> _Column:
+    return _Column(
+        f"{metric.name}{words.unit(metric)}", lambda row: words.score(row.measured[metric.name].mean, metric)
+    )
+
+
+def _cost(table: Table) -> list[_Column]:
+    train = _Column("train s", lambda row: words.seconds(row.cost.train))
+    if table.contest is not None:
+        return [train, _Column("test/s", lambda row: words.rate(row.cost.tested_per_second))]
+    return [
+        _Column("fit s", lambda row: words.seconds(row.cost.fit)),
+        _Column("samples/s", lambda row: words.rate(row.cost.samples_per_second)),
+        train,
+    ]
+
+
+def _grids(table: Table, width: int) -> Iterator[RichTable]:
+    """All columns, in as many tables as the width asks for: no column is cut, and every table names its rows."""
+    wide = width >= WIDE
+    results = _results(table, items=wide)
+    left = results + _cost(table)
+    most = len(left) if wide else len(results)  # of the first table
+    name_width: int | None = None if wide else NARROW_NAME
+    shown_results = True
+    while left:
+        count = 1
+        while count < most and _width(table, left[: count + 1], name_width) <= width:
+            count += 1
+        yield _grid(table, left[:count], name_width, no_wrap=wide, coloured=shown_results)
+        left, name_width, shown_results = left[count:], None, False
+        most = len(left)
+
+
+def _width(table: Table, columns: Sequence[_Column], name_width: int | None) -> int:
+    """How wide a table with these columns is where no word is cut."""
+    names = [_name_head(table), *(row.label for row in table.rows), *map(_block_head, table.blocks)]
+    longest = max(map(cell_len, names))
+    widths = [min(longest, name_width or longest)]
+    for column in columns:
+        told = [VERDICT] if column.wraps else [cell_len(column.told(row)) for row in table.rows]
+        widths.append(max(cell_len(column.head), *told))
+    return sum(widths) + 2 * len(widths)  # a blank at each side of the table, two between columns
+
+
+def _name_head(table: Table) -> str:
+    return "trained on" if table.contest is None else "model"
+
+
+def _block_head(real: str) -> str:
+    return f"{real} of real"
+
+
+def _grid(
+    table: Table, columns: Sequence[_Column], name_width: int | None, *, no_wrap: bool, coloured: bool
+) -> RichTable:
     grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    grid.add_column("model" if compete else "trained on", no_wrap=cost, max_width=None if cost else 20)
-    if results:
-        grid.add_column(f"{metric.name}{words.unit(metric)}", justify="right", no_wrap=True)
-        grid.add_column("Δ [95 %]", justify="right", no_wrap=True)
-        if cost:
-            grid.add_column("items [95 %]", justify="right", no_wrap=True)
-        grid.add_column("verdict", min_width=13)
-        for other in words.further(table):
-            grid.add_column(f"{other.name}{words.unit(other)}", justify="right", no_wrap=True)
-        grid.add_column("n", justify="right", no_wrap=True)
-    if cost:
-        for name in ("train s", "test/s") if compete else ("fit s", "samples/s", "train s"):
-            grid.add_column(name, justify="right", no_wrap=True)
+    grid.add_column(_name_head(table), max_width=name_width, no_wrap=no_wrap, overflow="fold")
+    for column in columns:
+        grid.add_column(
+            column.head,
+            justify="left" if column.wraps else "right",
+            no_wrap=not column.wraps,
+            min_width=VERDICT if column.wraps else None,
+        )
     for number, (real, rows) in enumerate(table.blocks.items()):
         if number:
             grid.add_section()
         if len(table.blocks) > 1 or real != "100%":
-            grid.add_row(Text(f"{real} of real", style="italic"))
+            grid.add_row(Text(_block_head(real), style="italic"))
         for place, row in enumerate(rows):
             if row.control and not rows[place - 1].control:
                 grid.add_row(Text("controls", style="italic"))
-            grid.add_row(*_cells(row, table, results=results, cost=cost))
+            style = "bold" if row.baseline else _style(row) if coloured else ""
+            cells = [row.label, *(column.told(row) for column in columns)]
+            grid.add_row(*(Text(cell, style=style) for cell in cells))
     return grid
-
-
-def _cells(row: Row, table: Table, *, results: bool, cost: bool) -> list[Text]:
-    metric = table.primary
-    measured = row.measured[metric.name]
-    cells = [row.label]
-    if results:
-        cells += [words.score(measured.mean, metric), words.difference(measured.effect, metric)]
-        cells += [words.span(measured.items, metric)] if cost else []
-        cells += [words.verdict(row)]
-        cells += [words.score(row.measured[other.name].mean, other) for other in words.further(table)]
-        cells += [f"{row.n_ok}/{row.n}"]
-    if cost and table.contest is None:
-        cells += [words.seconds(row.cost.fit), words.rate(row.cost.samples_per_second)]
-    if cost:
-        cells += [words.seconds(row.cost.train)]
-    if cost and table.contest is not None:
-        cells += [words.rate(row.cost.tested_per_second)]
-    style = "bold" if row.baseline else _style(row) if results else ""
-    return [Text(cell, style=style) for cell in cells]
 
 
 def _plain(head: Sequence[str], rows: Sequence[Sequence[str]]) -> RichTable:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from cvbench.contestants import Contestant, Field
 from cvbench.contracts import Metric
@@ -27,11 +27,11 @@ def score(interval: Interval | None, metric: Metric) -> str:
     """``97.21 ±0.35``."""
     if interval is None:
         return DASH
-    mean = _number(interval.mean, metric)
+    mean = number(interval.mean, metric)
     if interval.half_width is None:
         return mean
     if is_share(metric):
-        return f"{mean} ±{_number(interval.half_width, metric)}"
+        return f"{mean} ±{number(interval.half_width, metric)}"
     decimals = len(mean.partition(".")[2])  # the spread as fine as the mean
     return f"{mean} ±{interval.half_width:.{decimals}f}"
 
@@ -93,7 +93,7 @@ def worth_rows(table: Table) -> list[list[str]]:
         if row.worth is not None:
             each, more = row.worth.per_sample, "more than " if row.worth.beyond else ""
             spread = f" ±{each.half_width:.2f}" if each.half_width is not None else ""
-            mean = _mean(row.measured[table.primary.name].mean, table.primary)
+            mean = _mean(row.measured[table.measure.name].mean, table.measure)
             good = f"{more}{row.worth.equivalent:,.0f} real"
             lines.append(
                 [row.real, f"{row.generator} ×{row.ratio:g}", mean, good, f"{more}{each.mean:.2f}{spread} real"]
@@ -102,16 +102,22 @@ def worth_rows(table: Table) -> list[list[str]]:
 
 
 def further(table: Table) -> tuple[Metric, ...]:
-    """The metrics that a table shows beside the primary one: in a contest, where rows are short, all."""
-    return tuple(m for m in table.metrics if not m.primary) if table.contest is not None else ()
+    """The metrics that a table shows beside its measure: in a contest, where rows are short, all."""
+    return tuple(m for m in table.metrics if m != table.measure) if table.contest is not None else ()
 
 
-def footnotes(table: Table) -> list[str]:
-    """What a reader of the table must know."""
+def footnotes(table: Table, earlier: Sequence[Table] = ()) -> list[str]:
+    """What a reader of the table must know; notes that stand under earlier ones are not told again."""
+    items = f"Items: paired bootstrap over the {table.test_items:,} test items. " if table.items_vary else ""
     lines = [
-        f"±, [ ]: 95 % intervals over seeds (Student's t; Δ is paired by seed). Items: paired bootstrap over "
-        f"the {table.test_items:,} test items. Verdicts hold after Holm's correction over this table."
+        f"±, [ ]: 95 % intervals over seeds (Student's t; Δ is paired by seed). {items}"
+        "Verdicts hold after Holm's correction over this table."
     ]
+    if table.measured_by:
+        lines.append(
+            f"{table.measured_by} is a secondary metric: who looks at one after another finds a difference by chance. "
+            "The answer is the primary one's."
+        )
     if any(row.judgement is not None and row.judgement.alone is not None for row in table.rows):
         lines.append(f"{ALONE} its own interval excludes zero, but among so many rows one may by chance (Holm).")
     if controls := controls_judged(table):
@@ -120,11 +126,12 @@ def footnotes(table: Table) -> list[str]:
         lines.append(f"Δ: from {table.rows[0].label}, which the suite names first.")
         lines.append("test/s: test items predicted and scored per second.")
     for row in table.rows:
-        effect = row.measured[table.primary.name].effect
+        effect = row.measured[table.measure.name].effect
         if effect is not None and effect.n < row.n_ok:
             lines.append(f"{row.real} {row.label}: Δ is over the {effect.n} seeds that the baseline has too.")
         lines += [f"{row.real} {row.label}: {reason}" for reason in row.reasons]
-    return lines + [f"note: {note}" for note in table.notes]
+    told = {note for other in earlier for note in other.notes}
+    return lines + [f"note: {note}" for note in table.notes if note not in told]
 
 
 # fidelity metric → (its column's head, how its number is told); the rest are in CSV and JSON
@@ -143,18 +150,21 @@ FIELD_HEAD = ("generator", *(head for head, _ in FIDELITY_COLUMNS.values()), *_B
 
 
 def field_title(field: Field) -> str:
-    """``generators · mnist · 100% of real``."""
-    return f"generators · {field.dataset} · {field.real} of real"
+    """``generators · mnist · 100% of real``; where several models are trained, which one's scores stand here."""
+    model = f" · TSTR and mixed Δ of {field.model}" if field.model else ""
+    return f"generators · {field.dataset} · {field.real} of real{model}"
 
 
-def field_rows(field: Field, primary: Metric) -> list[list[str]]:
-    """What real pictures get, then a line per generator, under ``FIELD_HEAD``."""
+def field_rows(field: Field, measure: Metric) -> list[list[str]]:
+    """What real pictures get, then a line per generator, under ``FIELD_HEAD``; empty where nothing was judged."""
+    if not field.compared:
+        return []
     floor = ["real pictures", *_fidelity(field.floors), *[""] * len(_BEYOND)]
-    return [floor, *(_contestant(contestant, primary) for contestant in field.contestants)]
+    return [floor, *(_contestant(contestant, measure) for contestant in field.contestants)]
 
 
 def field_footnotes(field: Field) -> list[str]:
-    """What a reader of the field's table must know."""
+    """What a reader of the field's table must know, or why there is none."""
     counts = " or ".join(f"{count:,}" for count in field.compared)
     lines = [
         f"Fidelity: {counts} pictures against as many unseen real ones, through the extractor {field.extractor!r} "
@@ -162,19 +172,20 @@ def field_footnotes(field: Field) -> list[str]:
         "their place. FD: Fréchet distance, lower is better; C2ST, memor(ized): 50 % is the ideal; div(ersity): 1. "
         "TRTS: labels that a classifier trained on real pictures agrees with. TSTR: trained on synthetic alone."
     ]
+    lines = lines if field.compared else ["Fidelity: no generator's samples were judged."]
     for contestant in field.contestants:
         lines += [f"{contestant.generator}: {reason}" for reason in contestant.reasons]
     return lines
 
 
-def _contestant(contestant: Contestant, primary: Metric) -> list[str]:
+def _contestant(contestant: Contestant, measure: Metric) -> list[str]:
     synthetic, mixed = contestant.synthetic, contestant.mixed
     n_ok, n = contestant.statuses.get("ok", 0), sum(contestant.statuses.values())
     return [
         contestant.generator,
         *_fidelity(contestant.fidelity),
-        _mean(synthetic.measured[primary.name].mean, primary) if synthetic else DASH,
-        difference(mixed.measured[primary.name].effect, primary) if mixed else DASH,
+        _mean(synthetic.measured[measure.name].mean, measure) if synthetic else DASH,
+        difference(mixed.measured[measure.name].effect, measure) if mixed else DASH,
         seconds(contestant.cost.fit),
         rate(contestant.cost.samples_per_second),
         parameters(contestant.cost.parameters),
@@ -183,7 +194,7 @@ def _contestant(contestant: Contestant, primary: Metric) -> list[str]:
 
 
 def _mean(interval: Interval | None, metric: Metric) -> str:
-    return _number(interval.mean if interval else None, metric)
+    return number(interval.mean if interval else None, metric)
 
 
 def _fidelity(found: Mapping[str, Interval]) -> list[str]:
@@ -211,10 +222,12 @@ def ended(statuses: Mapping[str, int]) -> str:
 
 def title(table: Table) -> str:
     """``classification · digits · simple_cnn``; of a contest, ``translation · digits · noise 0.15``."""
-    return f"{table.task} · {table.dataset} · {table.contest or table.model or 'models'}"
+    by = f" · {table.measured_by} (secondary)" if table.measured_by else ""
+    return f"{table.task} · {table.dataset} · {table.contest or table.model or 'models'}{by}"
 
 
-def _number(value: float | None, metric: Metric) -> str:
+def number(value: float | None, metric: Metric) -> str:
+    """``97.21`` for a share of 0.9721, else four digits."""
     if value is None:
         return DASH
     return f"{100 * value:.2f}" if is_share(metric) else f"{value:#.4g}".rstrip(".")

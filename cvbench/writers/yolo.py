@@ -12,6 +12,8 @@ from cvbench.scenes import BoxedImages, InstanceImages
 from cvbench.writers.outlines import outline
 from cvbench.writers.pictures import numbered
 
+VAL = "# ultralytics needs a val: it names the same pictures here, put real ones in its place"
+
 
 def write_yolo(data: BoxedImages, folder: Path, progress: Progress) -> None:
     """Into an existing folder: instances as outlines, others as boxes. YOLO knows no crowds: they are left out."""
@@ -20,8 +22,9 @@ def write_yolo(data: BoxedImages, folder: Path, progress: Progress) -> None:
         own = data.objects(place)
         lines = [_line(data, number) for number in range(own.start, own.stop) if not data.crowd[number]]
         (folder / "labels" / f"{name}.txt").write_text("".join(f"{line}\n" for line in lines))
-    content = {"train": "images", "nc": len(data.spec.classes), "names": list(data.spec.classes)}
-    (folder / "data.yaml").write_text(yaml.safe_dump(content, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    content = {"train": "images", "val": "images", "nc": len(data.spec.classes), "names": list(data.spec.classes)}
+    text = yaml.safe_dump(content, allow_unicode=True, sort_keys=False)
+    (folder / "data.yaml").write_text(f"{VAL}\n{text}", encoding="utf-8")
 
 
 def _line(data: BoxedImages, number: int) -> str:

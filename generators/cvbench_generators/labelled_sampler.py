@@ -146,7 +146,8 @@ class PseudoLabelledSampler(LabelledSampler):
                 if images is None:
                     raise NotApplicable(
                         f"class {self.spec.classes[label]!r} turned up too rarely: {int(wanted[label])} of "
-                        f"{int(counts[label])} samples are missing after {most} draws (labels: pseudo_labels)"
+                        f"{int(counts[label])} samples are missing after {most} draws (labels: pseudo_labels); give it "
+                        f"more steps{', a lower confidence' if self.confidence else ''} or labels: per_class"
                     )
                 self._sort(images.images, waiting, wanted)
             return waiting[label].popleft()

@@ -8,7 +8,7 @@ it draws until every class has as many as were asked for.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -48,14 +48,12 @@ def fit_labelled(
 ) -> LabelledSampler:
     """A labelled sampler from an unconditional fit.
 
-    Raises :class:`NotApplicable` for unlabelled data, for a class of one picture or fewer steps than classes
-    (``per_class``), and for a ``confidence`` that nothing would use.
+    Raises :class:`NotApplicable` for unlabelled data, and for a class of one picture or fewer steps than classes
+    (``per_class``). ``confidence`` is for ``pseudo_labels``.
     """
     train = pictures_to_learn(train, f"labels: {labels}")
     if labels == "pseudo_labels":
         return _fit_pseudo_labelled(fit, train, confidence, budget, seed, progress, workplace)
-    if confidence:
-        raise NotApplicable("confidence is for labels: pseudo_labels; per_class has no classifier")
     return _fit_per_class(fit, load, train, budget, seed, progress, workplace)
 
 
@@ -85,9 +83,17 @@ def _fit_per_class(
             _save_whole(part, done)
         parts[label] = load(done, device=workplace.device)
     said = f"labels: one sampler per class, each fitted for {steps[-1]} of the {budget.steps} steps"
-    notes = [said, *(f"class {names[label]}: {note}" for label, part in parts.items() for note in part.notes)]
+    notes = [said, *_notes_by_class({names[label]: part.notes for label, part in parts.items()})]
     curves = {f"{name}, {names[c]}": curve for c, part in parts.items() for name, curve in part.curves.items()}
     return PerClassSampler(spec=train.spec, class_counts=counts, curves=curves, notes=tuple(notes), parts=parts)
+
+
+def _notes_by_class(notes: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Each note once, with the classes whose fits say it."""
+    for note in dict.fromkeys(note for own in notes.values() for note in own):
+        saying = [name for name, own in notes.items() if note in own]
+        whose = "every class" if len(saying) == len(notes) else f"class {', '.join(saying)}"
+        yield f"{whose}: {note}"
 
 
 def _named(name: str, fit: Fit) -> Fit:

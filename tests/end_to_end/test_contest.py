@@ -57,7 +57,7 @@ def test_models_on_real_data_alone_share_a_table_with_the_first_as_baseline(tmp_
     (table,) = json.loads(cvbench("report", run, "--format", "json").out)["tables"]
     assert (table["contest"], [row["baseline"] for row in table["rows"]]) == ("", [True, False, False])
     assert "| real data | model |" in cvbench("report", run, "--format", "md").out
-    one_line_refusal(cvbench("show", "restored", run), "ToyTask give no pictures")
+    one_line_refusal(cvbench("show", "restored", run), "models give no pictures")
 
 
 def test_an_augment_regime_keeps_a_table_per_model(tmp_path, toy, cvbench):

@@ -23,19 +23,41 @@ def test_copies_are_found_out_and_shown(copies, tmp_path, cvbench):
     rows = {line.split()[0]: line.split()[1:] for line in said.out.splitlines() if line.strip()}
     assert rows["exact_copies"][:2] == ["1.000", "0.000"]
     assert rows["memorization"][0] == "1.000"
+    assert "→ 0.5" in " ".join(rows["memorization"])
+    assert "→ 0 " in " ".join(rows["kernel_distance"])
+    assert "higher" in rows["recall"]
+    assert "test pictures of the real data" not in said.err
     assert "200 synthetic pictures against 200 real ones" in said.out
     assert "1,198 training pictures" in said.out
     assert sorted(file.name for file in (tmp_path / "quality").iterdir()) == ["fidelity.json", "nearest-pairs.png"]
     written = json.loads((tmp_path / "quality" / "fidelity.json").read_text())
     sheet = np.asarray(Image.open(tmp_path / "quality" / "nearest-pairs.png"))
-    assert sheet.shape == (4 * 66 - 10, 5 * (2 * 56 + 2 + 10) - 10)
-    np.testing.assert_array_equal(sheet[:56, :56], sheet[:56, 58:114])
+    assert sheet.shape == (18 + 4 * (56 + 18), 5 * (2 * 56 + 2 + 10) - 10)
+    np.testing.assert_array_equal(sheet[18:74, :56], sheet[18:74, 58:114])
 
     again = cvbench("quality", "digits", copies, "--extractor", "pixel", "--format", "json")
     assert json.loads(again.out) == written  # the probe came from the cache, the numbers are the same
     assert written["extractor"]["name"] == "pixel"
     assert written["values"]["trts"] > 0.9
     one_line_refusal(cvbench("quality", "digits", copies, "--out", tmp_path / "quality"), "already exists")
+
+
+def test_test_pictures_among_the_synthetic_ones_are_told(tmp_path, cvbench):
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 40), ("test", 30)):
+        for name in ("a", "b"):
+            (tmp_path / "real" / split / name).mkdir(parents=True)
+            for number in range(count):
+                Image.fromarray(rng.integers(0, 256, (9, 9), np.uint8)).save(
+                    tmp_path / "real" / split / name / f"{number}.png"
+                )
+    asked = ("quality", tmp_path / "real", tmp_path / "real" / "test", "--extractor", "pixel", "--format", "json")
+    said = cvbench(*asked)
+    assert said.code == 0, said.err
+    assert "60 of 60 synthetic pictures are test pictures of the real data" in said.err
+    assert json.loads(said.out)["test_pictures_among_synthetic"] == 60
+    one_line_refusal(cvbench(*asked, "--data-option", "size=12"), "its pictures are 9x9", "bring them to 12x12")
+    one_line_refusal(cvbench(*asked, "--data-option", "sizes=12"), "did you mean 'size'")
 
 
 def test_bad_input_is_one_line_and_nothing_is_written(copies, tmp_path, cvbench):

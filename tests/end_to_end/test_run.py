@@ -137,6 +137,15 @@ def test_a_plugin_says_not_for_this_and_is_skipped(suite, tmp_path, cvbench):
     assert "only for pictures of cats" in said.out
 
 
+def test_a_run_that_was_skipped_whole_says_so_and_is_no_success(suite, tmp_path, cvbench):
+    less = ("--set", "seeds=1", "--set", "generators=[]", "--set", "regimes=[augment]")
+    unfit = "models=[{name: means, options: {fault: unfit}}]"
+    said = cvbench("run", suite, "--out", tmp_path / "run", *less, "--set", unfit)
+    assert said.code == 1
+    assert "this model is for cats" in said.out
+    assert "cvbench: every cell was skipped" in said.err
+
+
 def test_the_oracle_is_skipped_where_nothing_is_held_back(suite, tmp_path, cvbench):
     said = cvbench(
         "run", suite, "--out", tmp_path / "run", "--set", "generators=[oracle]", "--set", "seeds=1",
@@ -265,7 +274,7 @@ def test_a_latent_that_is_not_there_cannot_be_widened(suite, tmp_path, cvbench):
     generators = "generators=[{name: copy, spread: 2}]"
     said = cvbench("run", suite, "--out", tmp_path / "run", "--set", generators, "--set", "seeds=1")
     assert said.code == 0
-    assert "skipped in sample: Replay has no latent to widen" in said.out
+    assert "skipped in sample: this generator has no latent to widen" in said.out
 
 
 def test_torn_per_item_scores_cost_an_interval_and_are_recorded_again(suite, tmp_path, cvbench):

@@ -10,7 +10,7 @@ from PIL import Image
 from cvbench.cli.data import looked_at
 from cvbench.errors import DataError
 from cvbench.plugins import make_plugin
-from cvbench.readers import open_dataset
+from cvbench.readers import open_dataset, recognise
 from tests.conftest import one_line_refusal
 from tests.harness.test_readers_scenes import (
     VOC,
@@ -38,7 +38,7 @@ def refused(reader, root, words, **options):
     with pytest.raises(DataError, match=words) as told:
         open_dataset(reader, "", root, options, 0.0)
     assert "\n" not in str(told.value)
-    assert any(finding.what in str(told.value) for finding in problems(reader, root, **options))
+    assert any(finding.what.partition(" (in ")[0] in str(told.value) for finding in problems(reader, root, **options))
 
 
 # --------------------------------------------------------------------------------------- mask pairs
@@ -115,8 +115,68 @@ def test_black_and_white_masks_are_noted(tmp_path):
     root = write_pairs(tmp_path / "pairs", classes="background\nthing\n")
     for file in root.glob("*annot/*.png"):
         mask(file, striped(classes=2) * np.uint8(255))
-    assert any("holds 0 and 255 alone" in note for note in notes("mask-pairs", root))
-    assert any("no training pixel" in note for note in notes("mask-pairs", root))
+    said = notes("mask-pairs", root)
+    assert any('255 is ignored; is it a class? Write classes.json: {"background": 0, "thing": 255}' in w for w in said)
+    assert any("no training pixel" in note for note in said)
+    (root / "classes.json").write_text('{"background": 0, "thing": 255}')
+    assert notes("mask-pairs", root) == []
+    assert set(open_dataset("mask-pairs", "", root, {}, 0.0).train.masks.ravel()) == {0, 1}
+
+
+def test_masks_that_are_no_masks_or_not_there(tmp_path, cvbench):
+    for number in range(5):
+        picture(tmp_path / "images" / f"{number}.png", seed=number)
+    (tmp_path / "masks").mkdir()
+    one_line = cvbench("check-data", tmp_path)
+    assert "read as mask-pairs" in one_line.out
+    assert "masks: holds no masks, beside pictures in images/" in one_line.out
+    (tmp_path / "classes.txt").write_text("a\nb\n")
+    for number in range(5):
+        mask(tmp_path / "masks" / f"{number}.jpg", striped(classes=2))
+    assert recognise(tmp_path) == "mask-pairs"
+    refused("mask-pairs", tmp_path, "its mask 0.jpg is of a type that is not read. save masks as PNG")
+
+
+def test_a_run_names_the_first_problem_and_the_command_that_lists_all(tmp_path):
+    root = write_pairs(tmp_path / "pairs")
+    (root / "trainannot" / "1.png").unlink()
+    with pytest.raises(DataError, match=r"add a PNG of its name, or remove it; `cvbench check-data /.*pairs --reader"):
+        open_dataset("", "", root, {}, 0.0)
+
+
+def test_problems_of_one_kind_are_told_as_one(tmp_path):
+    root = write_pairs(tmp_path / "pairs", count=5)
+    for number in range(4):
+        (root / "trainannot" / f"{number}.png").unlink()
+    (problem,) = problems("mask-pairs", root)
+    assert problem.what == (
+        "has no mask in trainannot/ (in 4 places: train/0.png, train/1.png, train/2.png and 1 more)"
+    )
+
+
+def test_a_class_without_a_test_pixel_and_masks_of_16_bits_are_noted(tmp_path, cvbench):
+    root = write_pairs(tmp_path / "pairs")
+    mask(root / "trainannot/1.png", striped().astype(np.uint16))
+    for file in (root / "testannot").iterdir():
+        mask(file, striped(classes=2))
+    assert notes("mask-pairs", root) == [
+        "a mask of 16 bits or more: its values count as they are",
+        "class 'void' has no test pixel: what is learnt of it is not tested",
+    ]
+    said = cvbench("check-data", root)
+    assert "read as mask-pairs: 3 + 3 pictures with a class per pixel" in said.out
+    facts = json.loads(cvbench("check-data", root, "--format", "json").out)
+    assert (facts["kind"], facts["size"], facts["pictures"]) == ("mask", [6, 8, 3], {"train": 3, "test": 3})
+
+
+def test_pixels_are_told_as_pixels_beside_a_problem(tmp_path, cvbench):
+    root = write_pairs(tmp_path / "pairs", classes="sky\nroad\n")
+    for file in root.glob("*annot/*.png"):
+        mask(file, np.arange(48).reshape(6, 8) == 0)
+    (root / "train/0.png").write_bytes(b"x")
+    said = cvbench("check-data", root).out
+    assert "pictures of 2 classes, counted in pixels, those that can be read" in said
+    assert "unbalanced" not in said
 
 
 def test_pictures_of_every_mode_and_of_one_pixel(tmp_path):
@@ -178,6 +238,10 @@ COCO_FAULTS = {
         "a polygon has a coordinate",
     ),
     "rle length": (THING | {"segmentation": {"size": [6, 8], "counts": [3, 4]}}, "has 7 pixels, its picture 6x8 = 48"),
+    "rle size": (
+        THING | {"segmentation": {"size": [8, 6], "counts": [20, 28]}},
+        "annotation 1: its run lengths have the size 8x6, its picture 6x8. height comes first",
+    ),
     "rle negative": (THING | {"segmentation": {"size": [6, 8], "counts": [50, -2]}}, "negative or no whole number"),
     "rle letters": (THING | {"segmentation": {"size": [6, 8], "counts": "\x01é"}}, "has the letter"),
     "rle nothing": (THING | {"segmentation": {"size": [6, 8]}}, "neither polygons nor run lengths"),
@@ -188,9 +252,12 @@ COCO_FAULTS = {
     "image": (THING | {"image_id": 9}, "annotation 1 is of picture 9, which is not there"),
     "nan": (
         {**THING, "bbox": [1, 1, float("nan"), 2], "segmentation": None},
-        "a box has a coordinate",
+        r"annotation 1 has a coordinate that is no number: bbox \[1, 1, nan, 2\]",
     ),
-    "negative": ({**THING, "bbox": [4, 4, -2, 2], "segmentation": None}, "a box has a negative size: 4, 4, 2, 6"),
+    "negative": (
+        {**THING, "bbox": [4, 4, -2, 2], "segmentation": None},
+        r"annotation 1 has a negative size: bbox \[4, 4, -2, 2\]",
+    ),
     "shares": ({**THING, "bbox": [0.1, 0.2, 0.3, 0.4], "segmentation": None}, "boxes of picture 7 look like shares"),
     "no box": ({**THING, "bbox": [1, 2, 3], "segmentation": None}, "annotation 1 has no bbox"),
 }
@@ -222,8 +289,9 @@ def test_what_coco_files_have_that_is_mended_is_noted(tmp_path):
     boxes = [[-3, 1, 5, 4], [2, 2, 0, 3], [20, 20, 3, 3], [1, 1, 3, 3], [1, 1, 3, 3]]
     things = [{**THING, "id": n, "bbox": box, "segmentation": None} for n, box in enumerate(boxes)]
     root = write_coco(tmp_path, annotations=things)
-    assert notes("coco", root, test_fraction=0.5)[:5] == [
+    assert notes("coco", root, test_fraction=0.5)[:6] == [
         "has no annotation: background",
+        "is not split: a part is drawn for test by a seed",
         "1 box of no area: dropped",
         "1 box outside the picture of 8x6: dropped",
         "1 box reaching out of the picture of 8x6: clipped",
@@ -233,6 +301,57 @@ def test_what_coco_files_have_that_is_mended_is_noted(tmp_path):
     assert sorted([len(splits.train.boxes), len(splits.test.boxes)]) == [0, 2]
     write_coco(tmp_path, annotations=[THING | {"segmentation": [[-5, 1, 4, 1, 4, 1e12]]}])
     assert "a polygon reaching out of the picture of 8x6: cut off" in notes("coco", root, test_fraction=0.5)
+
+
+def test_boxes_written_as_corners_are_a_problem(tmp_path):
+    corners = [[1, 2, 7, 6], [2, 3, 8, 6], [4, 2, 8, 6], [1, 1, 3, 3]]
+    things = [{**THING, "id": n, "bbox": box, "segmentation": None} for n, box in enumerate(corners)]
+    root = write_coco(tmp_path, annotations=things)
+    refused("coco", root, "3 of 4 boxes reach out of their pictures. are these x1, y1, x2, y2", test_fraction=0.5)
+    write_coco(tmp_path, annotations=things[1:2] + things[3:])  # half of them: clipped, as ever
+    assert "1 box reaching out of the picture of 8x6: clipped" in notes("coco", root, test_fraction=0.5)
+
+
+def test_masks_that_some_objects_have_are_noted_and_must_be_whole(tmp_path):
+    bare = {**THING, "id": 2, "bbox": [2, 2, 3, 3], "segmentation": []}
+    root = write_coco(tmp_path, annotations=[THING, bare])
+    told = "1 of 2 objects have masks, 1 has none (annotation 2): read as boxes"
+    assert told in notes("coco", root, test_fraction=0.5)
+    assert not any("masks" in note for note in notes("coco", root, test_fraction=0.5, boxes=True))
+    write_coco(tmp_path, annotations=[THING | {"segmentation": [[1, 1, 4, 1]]}, bare])
+    refused("coco", root, "annotation 1: a polygon has 2 points", test_fraction=0.5)
+    open_dataset("coco", "", root, {"test_fraction": 0.5, "boxes": True}, 0.0)
+
+
+def test_a_box_that_is_far_from_its_mask_is_noted(tmp_path):
+    far = "its bbox and its segmentation are far apart: one of them is wrong"
+    assert far not in notes("coco", write_coco(tmp_path, annotations=[THING]), test_fraction=0.5)
+    assert far in notes("coco", write_coco(tmp_path, annotations=[THING | {"bbox": [5, 1, 3, 4]}]), test_fraction=0.5)
+
+
+def test_every_fault_of_every_coco_file_is_told_at_once(tmp_path):
+    boxes = ([1, 1, 3], [1, 1, float("nan"), 2], [4, 4, -2, 2])
+    things = [{**THING, "id": n, "bbox": box, "segmentation": None} for n, box in enumerate(boxes)]
+    write_coco(tmp_path, annotations=things)
+    (tmp_path / "annotations.json").rename(tmp_path / "train.json")
+    (tmp_path / "val.json").write_text("{")
+    said = [finding.what for finding in problems("coco", tmp_path)]
+    assert [what[:30] for what in said] == [
+        "broken JSON (Expecting propert",
+        "annotation 0 has no bbox [x, y",
+        "annotation 1 has a coordinate ",
+        "annotation 2 has a negative si",
+    ]
+    assert not any("test split" in note for note in notes("coco", tmp_path))  # the broken file is one
+    (tmp_path / "val.json").write_text('{"images": [], "annotations": [], "categories": [{"id": 1, "name": "cow"}]}')
+    assert len(problems("coco", tmp_path)) == 4
+
+
+def test_coco_of_videos_is_refused_where_a_seed_would_split_it(tmp_path):
+    write_coco(tmp_path, videos=[{"id": 1, "name": "walk"}])
+    refused("coco", tmp_path, "annotations.json: holds 1 video: a seed would draw frames of one apart")
+    (tmp_path / "annotations.json").rename(tmp_path / "train.json")
+    assert "holds videos: their frames are read as single pictures, without tracks" in notes("coco", tmp_path)
 
 
 # --------------------------------------------------------------------------------------------- voc

@@ -82,16 +82,29 @@ def test_another_versions_cache_is_one_line(tmp_path, cvbench, own_cache):
 def test_generate_writes_an_image_folder_and_a_contact_sheet(tmp_path, cvbench):
     made = tmp_path / "made"
     said = cvbench("generate", "flow", "--data", "digits", "--per-class", 3, "--out", made,
-                   "--set", "budget.steps=2", "--set", "options.width=16")  # fmt: skip
+                   "--set", "budget.steps=2", "--set", "options.width=16", "--seed", 7)  # fmt: skip
     assert said.code == 0, said.err
     assert sorted(p.name for p in made.iterdir()) == [*"0123456789", "about.json", "contact-sheet.png"]
     files = sorted(made.glob("*/*.png"))
     assert len(files) == 30
     assert np.asarray(Image.open(files[0])).shape == (8, 8)
     assert json.loads((made / "about.json").read_text())["generator"]["options"]["width"] == 16
+    assert json.loads((made / "about.json").read_text())["seed"] == 7
     assert Image.open(made / "contact-sheet.png").width > 10 * 58  # and the names of the classes
     assert cvbench("check-data", made).code == 0
     one_line_refusal(cvbench("generate", "copy", "--data", "digits", "--count", 5, "--out", made), "already exists")
+
+
+def test_generate_tells_what_the_fit_noted(tmp_path, cvbench):
+    """A fit in which every class shows one picture is not passed over in silence."""
+    settings = ("options.loss=minimax", "options.learning_rate=1.0", "options.width=16", "budget.steps=100")
+    said = cvbench("generate", "mlp_gan", "--data", "digits", "--count", 10, "--out", tmp_path / "made",
+                   *(word for setting in settings for word in ("--set", setting)))  # fmt: skip
+    assert said.code == 0, said.err
+    notes = json.loads((tmp_path / "made" / "about.json").read_text())["notes"]
+    assert [f"note: {note}" for note in notes] == [line for line in said.err.splitlines() if line.startswith("note")]
+    assert "every class: 10 steps: too short for the collapse watch, which takes 400" in notes
+    assert any("samples are nearly all alike" in note for note in notes)
 
 
 @pytest.mark.parametrize(
@@ -105,6 +118,32 @@ def test_generate_writes_an_image_folder_and_a_contact_sheet(tmp_path, cvbench):
         (["oracle", "--data", "digits", "--count", "5"], "needs a suite"),
         (["flow", "--data", "digits", "--count", "5", "--set", "options.widht=3"], "did you mean 'width'"),
         (["flow", "--data", "digits", "--count", "5", "--set", "budget.stps=3"], "did you mean 'steps'"),
+        (["flow", "--data", "digits", "--count", "5", "--set", "width=3"], "did you mean options.width?"),
+        (["flow", "--data", "digits", "--count", "5", "--set", "refresh=2"], "--set refresh: is for suites"),
+        (
+            ["dcgan", "--data", "digits", "--count", "5", "--set", "options.confidence=0.5"],
+            "confidence is for labels: pseudo_labels",
+        ),
+        (
+            ["copy", "--data", "digits", "--count", "5", "--set", "spread=0.5"],
+            "generator 'copy': this generator has no latent to widen",
+        ),
+        (
+            [
+                "cut_paste",
+                "--data",
+                "digit-scenes",
+                "--count",
+                "5",
+                "--set",
+                "options.things=[a]",
+                "--data-option",
+                "train=20",
+                "--data-option",
+                "test=20",
+            ],
+            "cut_paste is not for this data: the option things is for semantic masks",
+        ),
         (["flow", "--data", "digits", "--count", "5", "--device", "cuda"], "torch sees no GPU"),
     ],
 )
@@ -115,6 +154,12 @@ def test_generate_refuses_in_one_line(tmp_path, cvbench, arguments, words):
         pytest.skip("there is a GPU here")
     one_line_refusal(cvbench("generate", *arguments, "--out", tmp_path / "made"), words)
     assert not (tmp_path / "made").exists()
+
+
+def test_a_folder_called_as_a_reader_is_told_how_to_write_it(tmp_path, cvbench):
+    (tmp_path / "yolo").mkdir()
+    said = cvbench("generate", "cut_paste", "--data", "yolo", "--count", 5, "--out", "made", cwd=tmp_path)
+    one_line_refusal(said, "for the folder write ./yolo")
 
 
 def test_what_a_file_is_called_moves_no_cursor(capsys):

@@ -351,6 +351,32 @@ def test_a_fit_too_short_to_become_healthy_is_not_judged(tmp_path):
     assert [number for number in range(410) if judge.looks_at(number)] == [*range(19, 410, 20), 409]
 
 
+def test_a_fit_too_short_to_be_judged_says_so_and_whether_its_samples_are_alike(tmp_path):
+    eye = watched(bars(), tmp_path, steps=100)
+    eye.last_look(eye.real.images)
+    eye.last_look(np.repeat(eye.real.images[:1], len(eye.real), axis=0))
+    short = "100 steps: too short for the collapse watch, which takes 400"
+    assert eye.notes == [short, short, "samples are nearly all alike: diversity below 0.1 of real pictures'"]
+    by_class = watched(bars(), tmp_path, steps=100, by_class=True)
+    one_of_each = np.stack([by_class.real.images[by_class.real.labels == label][0] for label in range(3)])
+    by_class.last_look(one_of_each[by_class.real.labels])
+    assert "nearly all alike" in by_class.notes[1]
+    judged = watched(bars(), tmp_path)
+    judged.last_look(judged.real.images)
+    assert not judged.notes
+
+    blobs = {"loss": "minimax", "learning_rate": 10.0, "ema": 0.0, "width": 16}
+    sampler = fitted(MLPGAN, bars(), tmp_path / "fit", steps=90, **blobs)
+    assert sampler.notes[1] == "every class: 30 steps: too short for the collapse watch, which takes 400"
+    assert "samples are nearly all alike" in sampler.notes[2]
+
+
+def test_samples_that_are_not_finite_fail_the_fit_however_short(tmp_path, monkeypatch):
+    monkeypatch.setattr(Game, "drawn", lambda self: torch.full((4, 1, 8, 8), math.nan))
+    with pytest.raises(TrainingDiverged, match="samples are not finite after 4 steps"):
+        fitted(CGAN, bars(12), tmp_path)
+
+
 @pytest.mark.usefixtures("watch_of_any_fit")
 def test_looking_does_not_touch_the_fit(tmp_path, monkeypatch):
     data = bars(12)
@@ -382,9 +408,9 @@ def test_a_loss_that_was_not_finite_once_is_survived(tmp_path, monkeypatch):
     monkeypatch.setattr(Game, "play", torn)
     data = bars(12)
     sampler = fitted(CGAN, data, tmp_path, steps=30)
-    assert sampler.notes == (
+    assert sampler.notes[0] == (
         "step 21: a loss was not finite; went on from step 0's weights with half the learning rates and twice "
-        "the penalty",
+        "the penalty"
     )
     assert all(bool(p.isfinite().all()) for p in sampler.network.parameters())
     assert np.ptp(drawn(sampler, data).images) > 0

@@ -63,6 +63,13 @@ def dark(tmp_path):
 # -------------------------------------------------------------------------------- exact annotation
 
 
+def test_how_many_scenes_the_pictures_show_is_said(tmp_path):
+    told = "each scene is blended 3 ways (none, gaussian, poisson): 3 pictures show one scene"
+    assert fitted(discs(), tmp_path).notes == (told,)
+    assert fitted(discs(), tmp_path, same_scene=False).notes == ()
+    assert fitted(discs(), tmp_path, blend=["box"]).notes == ()
+
+
 def test_the_masks_are_exactly_what_is_bright(tmp_path, dark):
     """Bright objects on black: turned, sized, cut by the border, over each other; every bright pixel has its mask."""
     sampler = fitted(
@@ -88,6 +95,18 @@ def test_the_masks_are_exactly_what_is_bright(tmp_path, dark):
     assert 0.2 < cut.mean() < 0.9
     masks = drawn(fitted(as_kind(discs(), MASK), tmp_path, backgrounds=str(dark), blend=["none"], distractors=0), 10)
     assert np.array_equal(masks.masks > 0, masks.images[..., 0] > 100)
+
+
+def test_a_distractor_hides_what_it_covers_whatever_the_blending():
+    """Where the annotation has a hole, Poisson blending must not leave the object's own colours."""
+    backgrounds = discs().select([0])
+    disc = backgrounds.masks(0)[0]
+    ys, xs = np.nonzero(disc)
+    patch = square(None, int(xs.mean()) - 3, int(ys.mean()) - 3, 7, value=20)
+    made = cut_paste._picture(Scene(0, False, (patch,)), "poisson", backgrounds)
+    plainly = cut_paste._picture(Scene(0, False, (patch,)), "none", backgrounds)
+    np.testing.assert_array_equal(made, plainly)
+    assert (made[patch.y : patch.y + 7, patch.x : patch.x + 7] == 20).all()
 
 
 def square(label, x, y, side, value=250):
@@ -242,13 +261,13 @@ def test_grabcut_finds_the_disc_in_its_box():
     rng = np.random.default_rng(0)
     noisy = replace(data, images=np.clip(data.images + rng.integers(0, 20, data.images.shape), 0, 255).astype(np.uint8))
     found, notes = objects_of(as_kind(noisy, BOXES), None, 1, 0, silent)
-    assert notes == ("objects cut from 12 boxes by GrabCut, 0 of them as the ellipse in the box",)
+    assert notes == ("12 boxes: GrabCut found the object in all",)
     for place in range(len(data)):
         both = found.masks(place) & data.masks(place)
         assert both.sum() / (found.masks(place) | data.masks(place)).sum() > 0.9
     flat = replace(as_kind(data, BOXES), images=np.full_like(data.images, 7))
     ellipses, notes = objects_of(flat, None, 1, 0, silent)
-    assert "12 of them as the ellipse" in notes[0]
+    assert notes == ("12 boxes: GrabCut found no object in any; cut as ellipses",)
     assert np.array_equal(ellipses.boxes, data.boxes)
 
 
@@ -262,11 +281,11 @@ def test_things_are_the_compact_classes_or_the_ones_named(tmp_path):
     assert notes == ("things: sign, car",)
     assert found.boxes.tolist() == [[5, 5, 12, 12], [30, 10, 40, 20]] * 2
     assert set(objects_of(train, ["car"], 1, 0, silent)[0].labels.tolist()) == {3}
-    with pytest.raises(UserError, match=r"things: no class 'cart'. did you mean 'car'"):
+    with pytest.raises(DataError, match=r"things: unknown class 'cart'. did you mean 'car'"):
         fitted(train, tmp_path, things=["cart"])
     with pytest.raises(NotApplicable, match="no class has compact regions"):
         fitted(replace(train, masks=np.where(masks < 2, masks, 0).astype(np.uint8)), tmp_path)
-    with pytest.raises(NotApplicable, match="things chooses among the classes of a semantic mask"):
+    with pytest.raises(NotApplicable, match="the option things is for semantic masks"):
         fitted(discs(), tmp_path, things=["disc"])
 
 

@@ -217,7 +217,7 @@ def test_a_folder_that_cannot_be_used_is_one_line(tmp_path):
     broken = write_folder(tmp_path / "broken", ("dark", "grey", "light"))
     (tmp_path / "broken" / "grey" / "1.png").write_bytes(b"no picture")
     for folder, words in (
-        (wrong, "only the folder has it, class 'bright'"),
+        (wrong, "it has a class 'bright', the training data has none"),
         (broken, "not a readable picture"),
         (str(tmp_path / "missing"), "not a folder with one sub-folder"),
     ):

@@ -5,16 +5,20 @@ import os
 import shutil
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from cvbench.cli.data import looked_at
 from cvbench.contracts import Splits
+from cvbench.errors import DataError
+from cvbench.readers import recognise
 from cvbench.readers.idx import Idx
 from cvbench.readers.image_folder import ImageFolder, ImageFolderOptions
 from cvbench.readers.items import items_of, repeats
 from cvbench.samples import AnnotationKind, DatasetSpec, LabelledImages
 from tests.conftest import one_line_refusal
 from tests.faults.test_bad_data import STEMS, write_folder, write_idx
+from tests.harness.test_readers_scenes import write_yolo
 
 
 def found(reader, root):
@@ -77,11 +81,21 @@ def test_a_file_name_may_hold_anything(tmp_path, cvbench):
 
 
 def test_what_no_task_can_use_is_a_problem(tmp_path, cvbench):
+    root = write_yolo(tmp_path)
+    for labels in (root / "labels" / "train").iterdir():
+        labels.write_text("")
+    said = cvbench("check-data", root)
+    assert said.code == 2
+    assert "detection cannot use it: " in said.out
+    assert "classes 'cat', 'dog' have no training object" in said.out
+
+
+def test_what_most_tasks_cannot_use_is_a_problem_though_one_can(tmp_path, cvbench):
     for split in ("train", "test"):
         folder = tmp_path / "data" / split / "cat"
         folder.mkdir(parents=True)
         for k in range(3):
-            Image.fromarray(np.full((4, 4), 9 * k, np.uint8)).save(folder / f"{k}.png")
+            Image.fromarray(np.full((4, 4), 9 * k + (split == "test"), np.uint8)).save(folder / f"{k}.png")
     said = cvbench("check-data", tmp_path / "data")
     assert said.code == 2
     assert "classification cannot use it: all training pictures are of one class ('cat')" in said.out
@@ -90,6 +104,9 @@ def test_what_no_task_can_use_is_a_problem(tmp_path, cvbench):
 def test_a_path_that_is_no_folder_is_one_line(tmp_path, cvbench):
     (tmp_path / "data.tar").write_bytes(b"x")
     one_line_refusal(cvbench("check-data", tmp_path / "data.tar"), "data.tar: is a file, not a folder", "unpack it")
+    (tmp_path / "data.json").write_text("{}")
+    with pytest.raises(DataError, match=r"is a file, not a folder. name the folder that it is in"):
+        recognise(tmp_path / "data.json")
     said = cvbench("check-data", tmp_path / "nowhere", "--reader", "image-folder")
     assert (said.code, said.err) == (2, "")
     assert "nowhere: there is no such folder" in said.out
@@ -173,7 +190,8 @@ def test_a_readers_name_is_checked_where_the_reader_keeps_it(tmp_path, cvbench):
     assert said.code == 0
     assert "8×8 grey pictures of 10 classes" in said.out
     assert "nothing wrong" in said.out
-    one_line_refusal(cvbench("check-data", "digit", cwd=tmp_path), "no such folder", "did you mean 'digits'")
+    assert "needs a folder. name it: root: in a suite, or cvbench check-data FOLDER" in cvbench("check-data", "voc").out
+    one_line_refusal(cvbench("check-data", "digit", cwd=tmp_path), "no such folder", "did you mean 'digits'", "yolo)")
 
 
 def test_copies_in_arrays_are_told_by_their_places():

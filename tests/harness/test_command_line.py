@@ -97,6 +97,13 @@ def test_a_kind_is_understood_as_one_and_as_many(kind, cvbench, tmp_path):
     assert (tmp_path / "mine" / "my_gen.py").exists()
 
 
+def test_a_list_of_generators_tells_what_they_make_and_for_how_long(cvbench):
+    rows = {row["name"]: row for row in json.loads(cvbench("list", "generators", "--format", "json").out)["generators"]}
+    assert (rows["flow"]["makes"], rows["flow"]["steps"]) == ("label", "3,000")
+    assert (rows["cut_paste"]["makes"], rows["cut_paste"]["steps"]) == ("boxes, instances, mask", "")
+    one_line_refusal(cvbench("list", "mix"), "'mix' is a suite's word", "docs/suites.md")
+
+
 def test_every_option_of_a_generator_is_told(cvbench):
     said = cvbench("list", "flow").out
     assert "default budget: 3,000 steps of 128, precision auto" in said
@@ -126,6 +133,24 @@ def test_a_models_page_tells_what_it_takes_over(cvbench):
     page = json.loads(cvbench("list", "resnet18", "--format", "json").out)["models"][0]
     assert page["about_options"].startswith("``weights``")  # not the signature of a class without a docstring
     assert "top1: share of pictures" in " ".join(cvbench("list", "task", "classification").out.split())
+
+
+def test_a_list_of_words_has_them_as_they_are_written(cvbench):
+    assert "list of none or gaussian or box or poisson at least" in " ".join(cvbench("list", "cut_paste").out.split())
+
+
+def test_a_tasks_page_names_its_models(cvbench):
+    said = " ".join(cvbench("list", "sot").out.split())
+    assert "siamfc SiamFC: a Siamese network" in said
+    assert "kcf OpenCV's KCF (contrib build); trains nothing Apache-2.0" in said
+    lines = cvbench("list", "detection").out.splitlines()
+    assert "BSD" in next(line for line in lines if " fasterrcnn_mobilenet" in line)  # torchvision's, not ours
+    page = json.loads(cvbench("list", "tasks", "sot", "--format", "json").out)["tasks"][0]
+    assert page["models"][0] == {
+        "name": "siamfc",
+        "summary": "SiamFC: a Siamese network finds the first frame's crop again",
+        "licence": "Apache-2.0",
+    }
 
 
 def test_every_installed_plugin_has_a_page(capsys):

@@ -83,6 +83,74 @@ def test_a_sampler_that_refuses_what_it_was_fitted_on_does_not_pass():
     assert any("gives as many samples as asked: NotApplicable: not today" in problem for problem in problems(Late))
 
 
+class SameForEverySeed(FlatSampler):
+    def sample(self, count, *, seed, class_counts=None):
+        """The labels in another order, each with the picture that it always has."""
+        (made,) = super().sample(count, seed=seed, class_counts=class_counts)
+        same, places = next(super().sample(count, seed=0, class_counts=class_counts)), np.argsort(made.labels)
+        images = np.empty_like(made.images)
+        images[places] = same.images[np.argsort(same.labels)]
+        yield LabelledImages(made.spec, images, made.labels)
+
+
+class RaisesOnWidened(FlatSampler):
+    def widened(self, spread):
+        raise ValueError("spread")
+
+
+class WidensToNothing(FlatSampler):
+    def widened(self, spread):
+        return None
+
+
+class WalksToArrays(FlatSampler):
+    def walk(self, count, *, seed):
+        return self.data.images[:count]
+
+
+class WalksOutOfOrder(FlatSampler):
+    def walk(self, count, *, seed):
+        return self.data.select(np.array([0, 12, 24, 1, 13, 25]))
+
+
+class NoNotes(FlatSampler):
+    notes = None
+
+
+class ManyParameters(FlatSampler):
+    parameter_count = "many"
+
+
+@pytest.mark.parametrize(
+    ("broken", "promise", "problem"),
+    [
+        (SameForEverySeed, "other seed, other samples", "four seeds gave the same pictures"),
+        (RaisesOnWidened, "widens its latent, or says that it has none", "ValueError: spread"),
+        (WidensToNothing, "widens its latent, or says that it has none", "widened gave NoneType, not a Sampler"),
+        (WalksToArrays, "walks through its latent, or says that it has none", "gave ndarray, not LabelledImages"),
+        (WalksOutOfOrder, "walks through its latent, or says that it has none", "gave [0, 1, 2, 0, 1, 2]"),
+        (NoNotes, "notes and parameter_count are what they should be", "notes must be a tuple of strings, not None"),
+        (ManyParameters, "notes and parameter_count are what they should be", "a whole number, 0 or more, not 'many'"),
+    ],
+)
+def test_a_sampler_that_breaks_one_promise_is_told_which(broken, promise, problem):
+    class Broken(Flat):
+        sampler = broken
+
+    found = problems(Broken)
+    assert len(found) == 2, "one for each shape"
+    assert all(promise in line and problem in line for line in found), found
+
+
+@pytest.mark.parametrize("wrong", ["label", frozenset({"labels"}), frozenset()])
+def test_kinds_that_are_none_are_told_in_one_line(wrong):
+    class Wordy(Flat):
+        kinds = wrong
+
+    (problem,) = problems(Wordy)
+    assert problem.startswith("says what it annotates with: kinds must be a frozenset of AnnotationKind")
+
+
 @pytest.mark.parametrize("kind", ["torch", "object npy"])
 def test_a_sampler_that_saves_pickles_does_not_pass(kind):
     class Pickled(FlatSampler):

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -108,3 +109,12 @@ def test_an_impossible_corruption_is_one_line(name, strength, words):
 def test_importing_it_costs_nothing():
     program = "import sys, cvbench.corruptions; print(*[m for m in ('cv2', 'torch') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "\n"
+
+
+def test_the_documented_strengths_are_the_ones_that_hold():
+    documented = (Path(__file__).parent.parent.parent / "docs" / "generators.md").read_text()
+    for name, bounds in STRENGTHS.items():
+        if bounds is not None:
+            row = next(line for line in documented.splitlines() if line.startswith(f"| `{name}` |"))
+            assert bounds.meaning in row
+            assert f"| {bounds.low:g} to {bounds.high:g} | {bounds.usual:g} |" in row

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from cvbench.effects import Effect, Verdict, holm, item_interval, judge, mean_interval, paired_effect
+from cvbench.effects import Effect, Interval, Verdict, holm, item_interval, judge, mean_interval, paired_effect
 
 scores = st.lists(st.floats(0, 1), min_size=2, max_size=12)
 p_values = st.lists(st.floats(0, 1), min_size=1, max_size=12)
@@ -98,6 +98,10 @@ def test_the_item_interval_is_scipys_percentile_bootstrap():
     assert ours.low == pytest.approx(reference.low, abs=0.003)
     assert ours.high == pytest.approx(reference.high, abs=0.003)
     assert ours.mean == pytest.approx((after - before).mean())
+
+
+def test_one_item_alone_has_no_interval():
+    assert item_interval(np.array([[0.25], [0.25]]), np.array([[0.5], [1.0]])) == Interval(0.5, None, None, 1)
 
 
 def effect(difference: float, half: float, p: float) -> Effect:

@@ -298,7 +298,11 @@ def test_synthetic_folders_that_do_not_fit_are_refused(real, tmp_path):
         open_synthetic(tmp_path / "nowhere", spec)
     with pytest.raises(DataError, match="its class folders hold no pictures"):
         open_synthetic(written(some.select([]), tmp_path / "empty"), spec)
-    with pytest.raises(DataError, match=r"its pictures are 8x8 \(height x width\), those of digits 28x28"):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="file: is a file, not a folder"):
+        open_synthetic(tmp_path / "file", spec)
+    remedy = r"\. bring them to 28x28, or read the real folder at theirs: --data-option size=8"
+    with pytest.raises(DataError, match=r"its pictures are 8x8 \(height x width\), those of digits 28x28" + remedy):
         open_synthetic(written(some, tmp_path / "small"), replace(spec, height=28, width=28))
     with pytest.raises(DataError, match=r"\.png: is grey, the pictures of digits are RGB"):
         open_synthetic(tmp_path / "small", replace(spec, channels=3))
@@ -320,11 +324,15 @@ def test_large_matrices_are_walked_through_in_chunks():
 
 def test_pairs_lie_side_by_side():
     made, seen = np.full((7, 28, 20, 3), 10, np.uint8), np.full((7, 28, 20, 3), 200, np.uint8)
-    sheet = np.asarray(pair_sheet(made, seen))
-    assert sheet.shape == (2 * 56 + 10, 5 * 92 - 10, 3)
-    assert (sheet[:56, :40] == 10).all()
-    assert (sheet[:56, 42:82] == 200).all()
-    assert (sheet[56:66] == 255).all()
-    assert (sheet[66:, 92:132] == 10).all()
-    assert (sheet[66:, 2 * 92 :] == 255).all()
-    assert pair_sheet(made[:2, ..., :1], seen[:2, ..., :1]).size == (2 * 92 - 10, 56)
+    sheet = np.asarray(pair_sheet(made, seen, [0.5] * 7))
+    assert sheet.shape[0] == 18 + 2 * (56 + 18)
+    heading, first, distance, second = np.split(sheet, [18, 18 + 56, 2 * 18 + 56])
+    assert (first[:, :40] == 10).all()
+    assert (first[:, 42:82] == 200).all()
+    assert (second[:56, 92:132] == 10).all()
+    assert (second[:, 2 * 92 :] == 255).all()
+    for written in (heading, distance[:, :82], second[56:, :82]):
+        assert written.min() < 100 < written.mean(), "dark letters on white"
+    one_pair = pair_sheet(made[:1, ..., :1], seen[:1, ..., :1], [0.5])
+    assert one_pair.mode == "L"
+    assert one_pair.width > 200, "wide enough for the heading"

@@ -55,5 +55,7 @@ def test_exact_numbers_per_class():
 
 
 def test_a_class_that_never_convinces_is_named():
-    with pytest.raises(NotApplicable, match=r"too few samples of class '.*' reach the filter's confidence 0.99"):
+    with pytest.raises(
+        NotApplicable, match=r"too few samples of class '.*' reach the filter's .* 0.99: lower the filter"
+    ):
         list(filtered(0.99).sample(10, seed=0))

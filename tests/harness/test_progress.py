@@ -49,6 +49,8 @@ def test_a_job_is_named_by_all_that_tells_it_from_others():
         "judge flow ×2 · digits · 10% of real · seed 3",
     ]
     assert titles.brief(CELL) == "train cnn · mixed flow ×2 · seed 3"
+    wide = SimpleNamespace(job=CELL, coordinates=replace(HERE, model="wide"))
+    assert Titles([CELL], [wide]).full(CELL) == "train wide · digits · 10% of real · mixed flow ×2 · seed 3"
     both = MixJob((SAMPLES, replace(SAMPLES, seed=9)))
     assert Titles([both], ()).full(both) == "mix flow + flow · digits · 10% of real"
 
@@ -91,7 +93,7 @@ def test_lines_tell_result_cost_and_time_left(watcher, tmp_path, capsys, clock):
     assert said[0] == "[1/5] fit flow · digits · 10% of real · seed 3: 33.0 s; about 1 min 20 s left"
     assert said[1].endswith("seed 3: cached; about 1 min 12 s left")
     assert said[2].endswith("seed 3: failed: no samples today; about 1 min 7 s left")
-    assert said[3].endswith("mixed flow ×2 · seed 3: top1 0.9346, 1 min 1 s; about 7 s left")
+    assert said[3].endswith("mixed flow ×2 · seed 3: top1 93.46 %, 1 min 1 s; about 7 s left")
     assert said[4].endswith("Fréchet distance 3.25, 7.0 s")
 
 
@@ -99,6 +101,10 @@ def test_a_running_job_is_judged_by_its_own_pace_the_rest_by_history(watcher, tm
     assert watcher._left() == ""
     watcher.seconds_per_work = {progress_module.sort_of(CELL): 60 / progress_module.work(CELL)}
     assert watcher._left() == "over 1 min 0 s left"
+    watcher.seconds_per_work |= {progress_module.sort_of(FIT): 1.0}
+    del watcher.seconds_per_work[progress_module.sort_of(CELL)]
+    assert watcher._left() == ""  # a fit's time says nothing of the trainings
+    watcher.seconds_per_work = {progress_module.sort_of(CELL): 60 / progress_module.work(CELL)}
     watcher.started(FIT)
     watcher.advanced(FIT, 0, 1000, "fitting flow")
     clock.seconds += 10
@@ -126,7 +132,7 @@ def test_the_run_writes_what_it_is_at_and_takes_it_away(watcher, tmp_path, clock
         watcher.advanced(FIT, 20, 100, "fitting")
         facts = at_work(tmp_path)
         assert (facts["done"], facts["total"]) == (0, 5)
-        assert facts["left"] == "over 40 s left"
+        assert facts["left"] == ""  # 40 s of the fit say little before a training was timed
         assert facts["at_work"] == [
             {"title": "fit flow · digits · 10% of real · seed 3", "done": 20, "total": 100, "left": 40.0}
         ]

@@ -330,6 +330,15 @@ def test_yolo_boxes_and_outlines(tmp_path):
     assert len(open_dataset("yolo", "", root, {}, 0.0).train) == 2
 
 
+def test_a_val_that_is_train_is_no_split(tmp_path):
+    root = write_yolo(tmp_path, yaml="train: images/train\nval: ./images/../images/train\nnames: [cat, dog]\n")
+    splits = open_dataset("yolo", "", root, {"test_fraction": 0.5}, 0.0)
+    assert (len(splits.train), len(splits.test), splits.val) == (1, 1, None)
+    said = [finding.what for finding in looked_at(make_plugin("readers", "yolo", {}), root, "set")[0]]
+    assert "val names the same pictures as train: it is no split" in said
+    assert not any("also in" in what for what in said)
+
+
 # ----------------------------------------------------------------------------------------- documents
 
 

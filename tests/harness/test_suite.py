@@ -12,9 +12,10 @@ from cvbench.errors import UserError
 from cvbench.overrides import overridden
 from cvbench.suite import Suite
 from cvbench.suite_names import builtin_suites
-from cvbench.suite_reading import MOST_MISTAKES, load_suite, parse_suite
+from cvbench.suite_reading import MOST_MISTAKES, half_heeded, load_suite, parse_suite
 from cvbench.yaml_source import Source
 from tests.conftest import TOY, TOY_POINTS
+from tests.faults.test_bad_data import write_folder
 
 GOOD = """\
 name: small
@@ -147,7 +148,21 @@ def test_yaml_that_no_suite_needs_is_refused(tmp_path, text, words):
 
 def test_an_empty_grid_is_refused(tmp_path):
     text = GOOD.split("models:")[0] + "models: [simple_cnn]\nregimes: [mixed]\n"
-    with pytest.raises(UserError, match="empty grid"):
+    with pytest.raises(UserError, match=r"empty grid.*Add a generator, or regimes: \[augment\]"):
+        load_suite(written(tmp_path, text))
+
+
+def test_a_plan_tells_a_folders_licence_as_its_reader_does(tmp_path, cvbench):
+    write_folder(tmp_path / "data")
+    text = f"{GOOD.split('datasets')[0]}datasets: [./data]\nmodels: [simple_cnn]\nregimes: [augment]\n"
+    said = cvbench("plan", written(tmp_path, text), COLUMNS="150")
+    assert said.code == 0, said
+    assert "2 classes; 5×4×3; licence: the user's own" in said.out
+
+
+def test_a_model_of_another_task_is_told_as_such(tmp_path):
+    text = GOOD.replace("  - simple_cnn\n", "  - maskrcnn\n")
+    with pytest.raises(UserError, match=r"unknown model 'maskrcnn'. it is a model of the task instances; or known: "):
         load_suite(written(tmp_path, text))
 
 
@@ -194,6 +209,8 @@ def test_overrides_change_a_suite_and_are_checked_like_it(tmp_path):
         ("generators.²=cgan", "--set generators.²: there is no entry '²'"),
         ("generators.flow.options.width=-2", "--set generators.flow.options.width: option 'width': must be"),
         ("generators.flow.optins.width=2", "--set generators.flow.optins.width: generators[0].optins: unknown key"),
+        ("generators.flow.width=2", "--set generators.flow.width: unknown key 'width'. did you mean options.width?"),
+        ("models.wide.weights=none", "--set models.wide.weights: unknown key 'weights'. did you mean options.weights?"),
         ("models=[5]", "--set models: models[0]: must be a name"),
         ("seeds=[", "--set seeds: not plain YAML"),
         ("seeds=!!int 3", "--set seeds: not plain YAML: the tag"),
@@ -204,6 +221,23 @@ def test_a_wrong_override_is_told_by_its_key_not_by_the_file(tmp_path, override,
     with pytest.raises(UserError) as caught:
         load_suite(written(tmp_path, GOOD), ["budget.steps=3", override])
     assert str(caught.value).startswith(said)
+
+
+def test_a_budget_that_no_model_heeds_is_refused_and_one_that_some_heed_is_noted(tmp_path):
+    own = "models:\n  - {name: simple_cnn, budget: {steps: 7}}"
+    some = written(tmp_path, GOOD.replace("models:\n  - simple_cnn", own))
+    changed = ["budget.steps=9"]
+    assert half_heeded(load_suite(some, changed), changed) == [
+        "--set budget.steps does not reach all models: simple_cnn has steps of its own"
+    ]
+    assert half_heeded(load_suite(some, ["budget.batch_size=9"]), ["budget.batch_size=9"]) == []
+    assert half_heeded(load_suite(some), []) == []
+    said = "--set budget.steps: changes nothing: simple_cnn and wide have steps of their own. --set models.simple_cnn."
+    for override in ("budget.steps=9", "budget={steps: 9}"):
+        with pytest.raises(UserError) as caught:
+            load_suite(some, ["models.wide.budget.steps=3", override])
+        assert str(caught.value).startswith(said)
+        assert str(caught.value).endswith("budget.steps=9")
 
 
 MISTAKEN = """\

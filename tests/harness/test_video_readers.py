@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from cvbench.cli.data import looked_at
 from cvbench.contracts import Splits
 from cvbench.errors import DataError
 from cvbench.plugins import make_plugin
@@ -68,7 +69,7 @@ def test_vot_reads_boxes_polygons_and_absence(tmp_path):
     assert clip.tracks.ids.tolist() == [1] * 4
     assert len(clip) == 6
     notes = [finding.what for finding in make_plugin("readers", "vot", {}).check(tmp_path)]
-    assert any("polygons have 3 points" in note for note in notes)
+    assert "1 polygon of 3 points: the box around it stands" in notes
     assert any("occlusion" in note for note in notes)
 
 
@@ -81,6 +82,24 @@ def test_otb_counts_pixels_from_1_and_may_have_two_targets(tmp_path):
     assert splits.train.clips[0].tracks.boxes[0].tolist() == [2, 3, 12, 11]
     assert [clip.name for clip in splits.test.clips] == ["Jogging.2"]
     assert len(splits.test.clips[0].tracks) == LENGTH - 1
+
+
+def test_an_empty_ground_truth_is_a_problem_and_a_folder_without_one_is_noted(tmp_path):
+    for name in "abcd":
+        frames(tmp_path / name / "img", digits=4)
+        text(tmp_path / name / "groundtruth_rect.txt", *["3,4,10,8"] * LENGTH)
+    (tmp_path / "a" / "groundtruth_rect.txt").write_text("")
+    (tmp_path / "b" / "groundtruth_rect.txt").unlink()
+    text(tmp_path / "c" / "groundtruth_rect.1.txt")  # beside one that is not
+    found = make_plugin("readers", "otb", {}).inspect(tmp_path)[0]
+    told = [(finding.level, Path(finding.where).relative_to(tmp_path).as_posix(), finding.what) for finding in found]
+    assert told == [
+        ("problem", "a/groundtruth_rect.txt", "is empty"),
+        ("note", "b", "holds frames, and no ground truth that is read: passed over"),
+        ("note", "c/groundtruth_rect.1.txt", "is empty: passed over"),
+    ]
+    with pytest.raises(DataError, match=r"a/groundtruth_rect.txt: is empty"):
+        opened("otb", tmp_path)
 
 
 def test_otb_scores_the_known_part_of_david(tmp_path):
@@ -170,8 +189,18 @@ def test_mot16_counts_pedestrians_and_ignores_distractors(tmp_path):
     assert tracks.boxes[0].tolist() == [2, 3, 12, 11]
     assert tracks.visibility.tolist() == [0.5, 1, 1]
     notes = " | ".join(finding.what for finding in make_plugin("readers", "motchallenge", {}).check(tmp_path))
-    assert "1 boxes have no area" in notes
-    assert "1 boxes lie outside the picture" in notes
+    assert "1 box of no area" in notes
+    assert "1 box outside the picture" in notes
+    assert "left out: 1 row with flag 0, 1 row of class 3; counted: class 1" in notes
+
+
+def test_many_objects_are_for_tracking_alone_and_that_is_no_problem(tmp_path):
+    for name in ("a", "b"):
+        mot(tmp_path, name, [f"{frame},{one},3,4,10,8,1,1,1" for frame in (1, 2) for one in (1, 2)])
+    cv2.imwrite(str(tmp_path / "b" / "img1" / "000001.png"), np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+    found = looked_at(make_plugin("readers", "motchallenge", {}), tmp_path, "set")[0]
+    said = "for tracking; not for sot: has 2 objects, a sequence to test on has one"
+    assert [(finding.level, finding.what) for finding in found] == [("note", said)]
 
 
 def test_mot15_leaves_out_what_does_not_count(tmp_path):
@@ -244,7 +273,7 @@ def test_a_video_with_a_text_of_either_kind(tmp_path):
     assert opened("video-file", tmp_path, halves=True).train.spec.classes == ("pedestrian",)
 
 
-def test_a_video_that_stops_early_or_has_no_frames(tmp_path):
+def test_a_video_that_stops_early_or_has_no_frames(tmp_path, cvbench):
     film(tmp_path / "short.avi")
     text(tmp_path / "short.txt", *["2,3,10,8"] * 9)
     (tmp_path / "empty.avi").write_bytes(b"RIFF")
@@ -252,6 +281,9 @@ def test_a_video_that_stops_early_or_has_no_frames(tmp_path):
     found = " | ".join(problems("video-file", tmp_path))
     assert "reaches frame 9, short.avi stops at 6" in found
     assert "empty.avi no frame can be read" in found
+    (tmp_path / "cut.mp4").write_bytes(b"\0\0\0\x14ftypisom\0\0\0\0isom")
+    text(tmp_path / "cut.txt", "2,3,10,8")
+    assert cvbench("check-data", tmp_path).err == ""  # nothing of FFmpeg's own
 
 
 # ------------------------------------------------------------------------------- splits and size

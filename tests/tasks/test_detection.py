@@ -11,6 +11,7 @@ import torch
 from cvbench_tasks.detection import Detection
 from cvbench_tasks.detection.augmentation import augmented, flipping, strong
 from cvbench_tasks.detection.batches import Batches
+from cvbench_tasks.detection.detections import Detections
 from cvbench_tasks.detection.models import TORCHVISION, YOLO, in_ultralytics
 from cvbench_tasks.detection.torchvision_models import build
 from cvbench_tasks.pretrained import check_weights
@@ -215,6 +216,12 @@ def test_every_listed_yolo_is_a_configuration_of_ultralytics():
     assert not in_ultralytics("yolo99n", masks=False)
 
 
+@pytest.mark.parametrize("name", ["yolov8z", "yolov8", "yolov8z-p2", "yolov8-p2", "yolo11", "yolov8n-pose-p6"])
+def test_a_yolo_of_no_known_size_or_of_another_task_is_refused(name):
+    with pytest.raises(UserError, match=f"unknown model '{name}'. did you mean 'yolo"):
+        Detection().model_options(name)
+
+
 @pytest.mark.parametrize("name", ["yolov3-tiny", "yolov5n", "yolo26n"])
 def test_yolos_train_and_find(tmp_path, name):
     pytest.importorskip("ultralytics")
@@ -297,7 +304,7 @@ def test_without_ultralytics_one_line_says_how_to_get_it(tmp_path, monkeypatch):
     for name in [name for name in sys.modules if name.split(".")[0] == "ultralytics"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "ultralytics", None)
-    with pytest.raises(NotApplicable, match=r"pip install 'cvbench\[yolo\]'"):
+    with pytest.raises(NotApplicable, match=r"pip install 'cvbench\[yolo\]', in a checkout '\.\[yolo\]' "):
         trained(scenes(), tmp_path, name="yolov8n")
     yolo._imported.cache_clear()
 
@@ -373,3 +380,14 @@ def test_selective_search_says_how_to_get_it(tmp_path):
         pytest.skip("this OpenCV has it")
     with pytest.raises(NotApplicable, match="opencv-contrib-python=="):
         trained(scenes(), tmp_path, name="fast_rcnn", options={"proposals": "selective_search"})
+
+
+def test_what_is_drawn_is_sure_and_inside_the_picture():
+    data = scenes()
+    boxes = np.array([[-5, 2, 10, 20], [1, 1, 9, 9], [60, 1, 70, 9]], np.float32)
+    found = Detections(boxes, np.array([0.9, 0.1, 0.9], np.float32), np.array([1, 0, 0]))
+    nothing = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
+    answers = TASK.answers([found] + [nothing] * (len(data) - 1), data)
+    assert answers.boxes.tolist() == [[0, 2, 10, 20]]
+    assert answers.labels.tolist() == [1]
+    assert len(answers) == len(data)

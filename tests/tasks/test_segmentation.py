@@ -121,6 +121,11 @@ def test_what_cannot_be_had_is_one_line(tmp_path, monkeypatch):
         made("unet", spec, tmp_path, {"encoder_weights": "imagenet"})
 
 
+def test_a_crop_that_is_larger_than_the_pictures_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"fcn_light: option 'crop': 40 pixels, the pictures are 32x48 \(height x"):
+        made("fcn_light", tiny(32, 48).spec, tmp_path, {"crop": 40})
+
+
 def test_data_that_cannot_be_trained_on_is_refused():
     data = tiny()
     void = SegmentedImages(data.spec, data.images, np.full_like(data.masks, IGNORED))

@@ -246,6 +246,11 @@ def test_yolo_csrt_trains_and_tracks(tmp_path, digits):
     assert scores(model, digits.test.select([0]))["AO"] > 0.3
 
 
+def test_yolo_csrt_asks_for_a_yolo_that_there_is():
+    with pytest.raises(UserError, match=r"unknown model 'yolov8z'. did you mean 'yolov8x'"):
+        OPTIONS["yolo_csrt"](detector="yolov8z")
+
+
 @CONTRIB
 def test_yolo_csrt_asks_for_clips_of_one_size(tmp_path):
     data = Clips(replace(tiny_clips(32, 32, 3).spec, height=0, width=0), tiny_clips(32, 32, 3).clips)
@@ -296,6 +301,19 @@ def test_trajectories_that_do_not_fit_are_refused():
 
 
 # --------------------------------------------------------------------------------------------- parts
+
+
+def test_answers_are_tracks_without_the_empty_boxes():
+    data = clips_of(gliding(4))
+    boxes = np.array([[0, 0, 5, 5], [1, 0, 6, 5], [9, 9, 9, 9], [3, 0, 8, 5]], np.float64)
+    (clip,) = TASK.answers([Trajectory(boxes, np.zeros(4))], data).clips
+    assert clip.tracks.frames.tolist() == [0, 1, 3]
+    assert clip.tracks.boxes.tolist() == boxes[[0, 1, 3]].tolist()
+
+
+def test_what_learns_says_so():
+    learns = {name for name in OPTIONS if TASK.learnt(name, OPTIONS[name]()) is not None}
+    assert learns == {"siamfc", "mdnet", "atom", "yolo_csrt"}
 
 
 def test_crops_are_the_pixels_and_mean_colour_beyond():

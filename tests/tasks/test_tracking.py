@@ -390,3 +390,14 @@ def test_a_missing_library_is_one_line_before_anything_is_trained(tmp_path, monk
     monkeypatch.setitem(sys.modules, "trackers", None)
     with pytest.raises(NotApplicable, match=r"pip install 'cvbench\[tracking\]'"):
         TASK.model(name, crossing_clips().spec, options=OPTIONS[name](), seed=1, workplace=Workplace(tmp_path))
+
+
+def test_associators_around_one_detector_learn_the_same():
+    quick = {"detector": "yolov8n", "pictures": 50}
+    sort, bytetrack = (
+        TASK.learnt(name, make_options(TASK.model_options(name), {**quick, "min_score": 0.2}))
+        for name in ("sort", "bytetrack")
+    )
+    assert sort == bytetrack
+    assert sort.name == "yolov8n"
+    assert sort != TASK.learnt("sort", make_options(TASK.model_options("sort"), quick | {"pictures": 60}))

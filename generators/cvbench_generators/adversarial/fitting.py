@@ -11,12 +11,13 @@ from typing import Any
 from torch import nn
 
 from cvbench.contracts import Budget, Progress, Workplace
+from cvbench.errors import TrainingDiverged
 from cvbench.samples import Dataset, DatasetSpec
 from cvbench.training import run_steps
 from cvbench_generators.adversarial.family import Family
 from cvbench_generators.adversarial.game import Game
 from cvbench_generators.adversarial.options import AdversarialOptions
-from cvbench_generators.conditional_sampler import ConditionalSampler, Draw, load_sampler, pictures_to_learn
+from cvbench_generators.conditional_sampler import ConditionalSampler, Draw, load_sampler, pictures_to_learn, to_bytes
 
 
 def fit(
@@ -32,7 +33,7 @@ def fit(
 
     Always in fp32, whatever the budget's precision: the penalties differentiate twice.
     Raises :class:`~cvbench.errors.NotApplicable` for data that it cannot learn from and
-    :class:`~cvbench.errors.TrainingDiverged` as :class:`Watch` says.
+    :class:`~cvbench.errors.TrainingDiverged` as :class:`Watch` says, and for samples that are not finite.
     """
     train = pictures_to_learn(train, family.name)
     game = Game(family, train, options, budget, seed, workplace)
@@ -48,6 +49,10 @@ def fit(
     best = game.watch.verdict()
     if best:
         game.ema.load_state_dict(dict(best["g"]))
+    drawn = game.drawn()
+    if not bool(drawn.isfinite().all()):
+        raise TrainingDiverged(f"the samples are not finite after {budget.steps} steps; try a lower learning rate")
+    game.watch.last_look(to_bytes(drawn, train.spec))
     notes, curves = tuple(game.watch.notes), {**curves, **game.watch.series}
     return ConditionalSampler(
         game.ema.module, family.draw, train.spec, train.class_counts(), asdict(options), curves, notes

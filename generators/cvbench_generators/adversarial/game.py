@@ -146,15 +146,20 @@ class Game:
     def look(self, number: int) -> str:
         """Show the watch what the averaged G draws and how D judges it; what is wrong, once that is certain."""
         watch = self.watch
-        labels = torch.from_numpy(watch.real.labels).to(self.device)
+        drawn = self.drawn()
         self.d.eval()  # dropout, batch statistics and power iterations are the training's own
         with torch.no_grad():
-            drawn = self.family.draw(self.ema.module, labels, watch.noise())
-            condition = self.family.condition(labels)
+            condition = self.family.condition(torch.from_numpy(watch.real.labels).to(self.device))
             real = to_network(to_tensor(watch.real.images, self.device), self.multiple)
             real_score, fake_score = self.d(real, *condition), self.d(drawn, *condition)
         self.d.train()
         return watch.look(number, to_bytes(drawn, self.spec), real_score, fake_score, self.snapshot)
+
+    def drawn(self) -> Tensor:
+        """(n, C, H', W') in [-1, 1]: what the averaged G draws for the labels of the watch's real pictures."""
+        labels = torch.from_numpy(self.watch.real.labels).to(self.device)
+        with torch.no_grad():
+            return self.family.draw(self.ema.module, labels, self.watch.noise())
 
     def snapshot(self) -> dict[str, dict[str, Tensor]]:
         """The averaged G and the D of now."""

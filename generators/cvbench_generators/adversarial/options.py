@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, Lt, MultipleOf
 
+from cvbench.errors import UserError
+
 LossName = Literal["minimax", "non_saturating", "hinge", "wasserstein", "relativistic"]
 PenaltyName = Literal["none", "r1", "r2", "r1_r2", "gradient_penalty"]
 Normalised = Literal["none", "generator", "both"]
@@ -62,6 +64,10 @@ class UnconditionalOptions(AdversarialOptions):
 
     labels: Literal["per_class", "pseudo_labels"] = "per_class"
     confidence: Annotated[float, Ge(0), Lt(1)] = 0.0
+
+    def __post_init__(self) -> None:
+        if self.confidence and self.labels == "per_class":
+            raise UserError("confidence is for labels: pseudo_labels; per_class has no classifier to ask")
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 ``LOOKS`` times a fit it draws ``SAMPLES`` pictures from the averaged generator and holds them against as many real
 training pictures: how many classes a probe finds in them (mode coverage), the entropy of those classes, how far apart
 pictures of one class lie (diversity), and how well the discriminator tells the two apart. A fit of fewer than
-``FEWEST_STEPS`` never had a chance to become healthy and is not judged: only a loss that is not finite fails it.
+``FEWEST_STEPS`` never had a chance to become healthy and is not judged: only what is not finite fails it, and a note
+says so, and whether its samples are all alike.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from cvbench_generators.conditional_sampler import Noise
 
 LOOKS, SAMPLES, PROBE_STEPS = 20, 200, 100
 FEWEST_STEPS = 400
+ALIKE = 0.1  # of real pictures' diversity: below, samples of a class are nearly one picture
 PATIENCE = 5  # looks in a row that find a fit unhealthy and no better before it is sent back;
 PATIENCE_AT_FIRST = 10  # and as long as it was never healthy: a critic may need a third of a short fit to find its way
 MOST_RESTARTS = 3
@@ -127,6 +129,16 @@ class Watch:
             raise self._given_up(self.steps, self.trouble)
         self.notes.append(f"step {self.steps}: {self.trouble}; samples with the weights of step {self.best_step}")
         return self.best
+
+    def last_look(self, images: UInt8Array) -> None:
+        """Note of a fit too short to be judged what it draws for ``self.real.labels`` at its end."""
+        if self.judges:
+            return
+        labels = self.real.labels if self.by_class else np.zeros_like(self.real.labels)
+        diversity = mean_distance(images, labels) / max(mean_distance(self.real.images, labels), 1e-9)
+        self.notes.append(f"{self.steps} steps: too short for the collapse watch, which takes {FEWEST_STEPS}")
+        if diversity < ALIKE:
+            self.notes.append(f"samples are nearly all alike: diversity below {ALIKE:g} of real pictures'")
 
     def _given_up(self, step: int, trouble: str) -> TrainingDiverged:
         hint = "try a larger gamma, a lower learning rate or another loss"

@@ -56,6 +56,8 @@ def fit(train: Dataset, options: CutPasteOptions, seed: int, progress: Progress,
     if options.objects != CUT:
         objects, said, parameters = drawn_objects(objects, options, derive_seed(seed, "objects"), progress, workplace)
         notes += said
+    if options.same_scene and (ways := len(options.blend)) > 1:
+        notes += (f"each scene is blended {ways} ways ({', '.join(options.blend)}): {ways} pictures show one scene",)
     stock = Stock(backgrounds, objects, layouts, options, drawn=options.objects != CUT)
     return CutPasteSampler(stock, notes, parameters)
 
@@ -110,7 +112,9 @@ def _picture(scene: Scene, blend: Blend, backgrounds: Pictures) -> UInt8Array:
     image = np.asarray(backgrounds.images[scene.background])
     image = (image[:, ::-1] if scene.flipped else image).copy()
     for patch in scene.patches:
-        paste(image, patch, blend)
+        # Cloned over an object, a distractor would take on its colours, where the annotation has a hole.
+        plainly = patch.label is None and blend == "poisson"
+        paste(image, patch, "none" if plainly else blend)
     return image
 
 

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from cvbench.contracts import Progress
-from cvbench.errors import NotApplicable, UserError, near_names
+from cvbench.errors import DataError, NotApplicable, near_names
 from cvbench.samples import AnnotationKind, BoolArray, Dataset, IntArray, UInt8Array
 from cvbench.scenes import (
     BACKGROUND,
@@ -39,10 +39,10 @@ def objects_of(
 ) -> tuple[InstanceImages, tuple[str, ...]]:
     """All objects of the pictures with their masks, under the pictures' own classes, and notes for the report.
 
-    Raises :class:`NotApplicable` for pictures annotated otherwise, :class:`UserError` for an unknown thing.
+    Raises :class:`NotApplicable` for pictures annotated otherwise, :class:`DataError` for an unknown thing.
     """
     if things is not None and not isinstance(train, SegmentedImages):
-        raise NotApplicable("things chooses among the classes of a semantic mask; these pictures have objects")
+        raise NotApplicable("the option things is for semantic masks; these pictures have objects")
     if isinstance(train, InstanceImages):
         return train, ()
     if isinstance(train, SegmentedImages):
@@ -72,7 +72,7 @@ def _regions(
     spec = train.spec
     for name in things or ():
         if name not in spec.classes:
-            raise UserError(f"things: no class {name!r}", where=spec.name, hint=near_names(name, spec.classes))
+            raise DataError(f"things: unknown class {name!r}", where=spec.name, hint=near_names(name, spec.classes))
     chosen = [spec.classes.index(name) for name in things] if things is not None else _compact_classes(train)
     if not chosen:
         raise NotApplicable("no class has compact regions to cut; name the classes to cut with things")
@@ -125,8 +125,15 @@ def _grabbed(train: BoxedImages, seed: int, progress: Progress) -> tuple[Instanc
             mask, guessed = _ellipse(y2 - y1, x2 - x1), guessed + 1
         pieces[picture].append(Piece(int(train.labels[number]), x1, y1, mask).tight())
     spec = replace(train.spec, kind=AnnotationKind.INSTANCES)
-    note = f"objects cut from {len(chosen)} boxes by GrabCut, {guessed} of them as the ellipse in the box"
-    return as_instances(spec, train.images, pieces), (note,)
+    return as_instances(spec, train.images, pieces), (_cut_by(len(chosen), guessed),)
+
+
+def _cut_by(boxes: int, guessed: int) -> str:
+    """How many boxes GrabCut found an object in."""
+    if not guessed:
+        return f"{boxes} boxes: GrabCut found the object in all"
+    found = "any; cut as ellipses" if guessed == boxes else f"{guessed}; these are cut as ellipses"
+    return f"{boxes} boxes: GrabCut found no object in {found}"
 
 
 def _some_of_each_class(train: BoxedImages, seed: int) -> IntArray:

@@ -61,9 +61,9 @@ def folder_pictures(folder: Path, spec: DatasetSpec) -> LabelledImages:
         ) from None
     if set(found.classes) != set(spec.classes):
         odd = sorted(set(found.classes) ^ set(spec.classes))[0]
-        which = "the folder has it" if odd in found.classes else "the training data has it"
+        has, lacks = ("it", "the training data") if odd in found.classes else ("the training data", "it")
         raise DataError(
-            f"its classes are not the training data's: only {which}, class {odd!r}",
+            f"its classes are not the training data's: {has} has a class {odd!r}, {lacks} has none",
             where=str(folder),
             hint="cyclegan keeps labels, so both need the same class names",
         )

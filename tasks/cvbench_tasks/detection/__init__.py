@@ -67,6 +67,12 @@ class Detection(Task):
 
         return score(predictions, boxed(truth), masks=False)
 
+    def answers(self, predictions: Iterable[Any], data: Dataset) -> Dataset:
+        from cvbench.scenes import boxed
+        from cvbench_tasks.detection.detections import as_boxes
+
+        return as_boxes(predictions, boxed(data))
+
     def check_splits(self, splits: Splits) -> None:
         check_objects(splits)
 

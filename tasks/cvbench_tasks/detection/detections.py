@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from cvbench.contracts import Metric
 from cvbench.errors import PluginError
 from cvbench.samples import BoolArray, DatasetSpec, IntArray
-from cvbench.scenes import Float32Array
+from cvbench.scenes import BoxedImages, Float32Array, Instance, InstanceImages
 
 METRICS = (
     Metric("mAP50-95", "COCO's average precision, mean over classes and IoU 0.5 to 0.95", primary=True),
@@ -17,6 +18,9 @@ METRICS = (
     Metric("mAP75", "average precision at IoU 0.75, mean over classes"),
     Metric("AR100", "recall with 100 detections per picture, mean over classes and IoU 0.5 to 0.95"),
 )
+
+
+SURE = 0.3  # the least score of an object that is drawn
 
 
 @dataclass(frozen=True)
@@ -46,3 +50,28 @@ class Detections:
             got = None if self.masks is None else self.masks.shape
             raise PluginError(f"masks of a picture must be {(count, spec.height, spec.width)}, not {got}")
         return self
+
+
+def as_boxes(predictions: Iterable[Detections], data: BoxedImages) -> BoxedImages:
+    """The pictures with what was surely found in them, its boxes cut off at the picture's edge."""
+    boxes, labels = [], []
+    for found in predictions:
+        inside = found.boxes.clip(0, np.array([data.spec.width, data.spec.height] * 2, np.float32))
+        kept = (found.scores >= SURE) & (inside[:, 2:] > inside[:, :2]).all(axis=1)
+        boxes.append(inside[kept])
+        labels.append(found.labels[kept])
+    return BoxedImages.of(data.spec, data.images, boxes, labels)
+
+
+def as_instances(predictions: Iterable[Detections], data: InstanceImages) -> InstanceImages:
+    """The pictures with what was surely found in them and has a mask."""
+    found = [
+        [
+            Instance(int(label), mask)
+            for mask, label, score in zip(one.masks, one.labels, one.scores, strict=True)
+            if score >= SURE and mask.any()
+        ]
+        for one in predictions
+        if one.masks is not None
+    ]
+    return InstanceImages.of_instances(data.spec, data.images, found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -124,10 +125,12 @@ def in_ultralytics(name: str, *, masks: bool) -> bool:
     """Whether the name is a YOLO that we list, or that the installed ultralytics has a configuration file for."""
     if name in {info.name for info in yolo_models(masks=masks)}:
         return True
-    if not name.startswith("yolov") or ("-seg" in name) != masks or name.endswith(OTHER_TASKS):
+    parts = re.fullmatch(r"(yolo(?:v\d+|\d\d))(\w?)(-.+)", name)  # yolov8n-p2 is yolov8-p2.yaml at size n
+    if not parts or parts[2] not in YOLO.get(parts[1], ()):
+        return False
+    if ("-seg" in name) != masks or any(other in name for other in OTHER_TASKS):
         return False
     found = find_spec("ultralytics")
     folders = (found.submodule_search_locations or []) if found else []
-    size = len("yolov8")  # yolov8n-p2 is yolov8-p2.yaml at size n
-    files = {f"{name}.yaml", f"{name[:size]}{name[size + 1 :]}.yaml"}
-    return any(path.name in files for folder in folders for path in Path(folder).glob("cfg/models/*/*.yaml"))
+    file = f"{parts[1]}{parts[3]}.yaml"
+    return any(path.name == file for folder in folders for path in Path(folder).glob("cfg/models/*/*.yaml"))

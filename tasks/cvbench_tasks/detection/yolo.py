@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from cvbench.errors import NotApplicable, UserError
+from cvbench.plugins import install_line
 from cvbench.samples import DatasetSpec
 from cvbench_tasks.detection.coco_ap import MOST
 from cvbench_tasks.detection.detections import Detections
@@ -162,7 +163,7 @@ def _imported() -> Any:
         from ultralytics.nn import tasks
     except ImportError as error:
         reason = "is not installed" if error.name == "ultralytics" else f"cannot be imported ({error})"
-        raise NotApplicable(f"ultralytics {reason}: pip install 'cvbench[yolo]' (AGPL-3.0, see the README)") from None
+        raise NotApplicable(f"ultralytics {reason}: {install_line('yolo')} (AGPL-3.0, see the README)") from None
     finally:
         torch.save = save  # ultralytics puts a wrapper of its own in its place
         if threads is None:

@@ -54,6 +54,11 @@ class Instances(Task):
 
         return score(predictions, _with_masks(truth), masks=True)
 
+    def answers(self, predictions: Iterable[Any], data: Dataset) -> Dataset:
+        from cvbench_tasks.detection.detections import as_instances
+
+        return as_instances(predictions, _with_masks(data))
+
     def check_splits(self, splits: Splits) -> None:
         _with_masks(splits.train)
         check_objects(splits)

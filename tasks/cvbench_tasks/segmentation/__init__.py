@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from cvbench.contracts import Budget, Metric, Model, ModelInfo, Scores, Splits, Task, Workplace
-from cvbench.errors import DataError
+from cvbench.errors import DataError, UserError
 from cvbench.samples import AnnotationKind, Dataset, DatasetSpec
-from cvbench.scenes import IGNORED
+from cvbench.scenes import IGNORED, segmented
 from cvbench_tasks.model_names import options_of
 from cvbench_tasks.segmentation.masks import pixels_per_class
 from cvbench_tasks.segmentation.models import OPTIONS, known_models
@@ -40,12 +41,18 @@ class Segmentation(Task):
     def model(self, name: str, spec: DatasetSpec, *, options: Any, seed: int, workplace: Workplace) -> Model:
         from cvbench_tasks.segmentation.segmenter import Segmenter
 
+        if options.crop > min(spec.height, spec.width):
+            what = f"option 'crop': {options.crop} pixels, the pictures are {spec.height}x{spec.width} (height x width)"
+            raise UserError(what, where=name, hint="crop less; 0 for whole pictures")
         return Segmenter(name, spec, options, seed=seed, device=workplace.device)
 
     def score(self, predictions: Iterable[Any], truth: Dataset) -> Scores:
         from cvbench_tasks.segmentation.metrics import score
 
         return score(predictions, truth)
+
+    def answers(self, predictions: Iterable[Any], data: Dataset) -> Dataset:
+        return replace(segmented(data), masks=np.concatenate(list(predictions)))
 
     def check_splits(self, splits: Splits) -> None:
         name = splits.train.spec.name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -60,6 +61,11 @@ class SingleObjectTracking(Task):
         from cvbench_tasks.sot.metrics import score
 
         return score(predictions, truth)
+
+    def answers(self, predictions: Iterable[Any], data: Dataset) -> Dataset:
+        clips = as_clips(data)
+        pairs = zip(clips.clips, predictions, strict=True)
+        return replace(clips, clips=tuple(replace(clip, tracks=found.tracks()) for clip, found in pairs))
 
     def check_splits(self, splits: Splits) -> None:
         for data in (splits.test, splits.val):

@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le, Lt
 
 from cvbench.contracts import ModelInfo, NoOptions
+from cvbench_tasks.detection.models import in_ultralytics, yolo_models
+from cvbench_tasks.model_names import unknown_model
 
 Likeness = Literal["histogram", "template"]
 
@@ -111,6 +113,10 @@ class YoloCsrtOptions:
     look_every: Annotated[int, Gt(0)] = 5
     sure: Annotated[float, Gt(0), Lt(1)] = 0.3
     apart: Annotated[float, Ge(0), Lt(1)] = 0.1
+
+    def __post_init__(self) -> None:
+        if not in_ultralytics(self.detector, masks=False):
+            raise unknown_model(self.detector, (info.name for info in yolo_models(masks=False)))
 
 
 LEARNT = ("siamfc", "mdnet", "atom", "yolo_csrt")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cvbench.clips import Clip
+from cvbench.clips import Clip, Tracks
 from cvbench.errors import DataError, PluginError
 from cvbench.samples import BoolArray, FloatArray
 
@@ -41,6 +41,12 @@ class Trajectory:
             frame = int(np.flatnonzero(~np.isfinite(self.boxes).all(axis=1))[0])
             raise PluginError(f"the box in frame {frame} of {clip.name} is {self.boxes[frame].tolist()}")
         return self
+
+    def tracks(self) -> Tracks:
+        """The same as tracks of one object; it is absent where its box has no area."""
+        there = (self.boxes[:, 2:] > self.boxes[:, :2]).all(axis=1)
+        frames = np.flatnonzero(there)
+        return Tracks.of(frames, np.ones(len(frames), np.int64), self.boxes[there])
 
 
 def truth_of(clip: Clip) -> Truth:

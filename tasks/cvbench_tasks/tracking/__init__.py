@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,11 @@ class Tracking(Task):
         from cvbench_tasks.tracking.metrics import score
 
         return score(predictions, truth)
+
+    def answers(self, predictions: Iterable[Any], data: Dataset) -> Dataset:
+        clips = as_clips(data)
+        pairs = zip(clips.clips, predictions, strict=True)
+        return replace(clips, clips=tuple(replace(clip, tracks=tracks) for clip, tracks in pairs))
 
     def check_splits(self, splits: Splits) -> None:
         there = {}

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from cvbench.errors import NotApplicable
+from cvbench.plugins import install_line
 from cvbench.samples import FloatArray, IntArray, UInt8Array
 from cvbench.scenes import Float32Array
 from cvbench_tasks.tracking.association import Associator
@@ -22,7 +23,7 @@ def library() -> Any:
         import trackers
     except ImportError as error:
         reason = "is not installed" if error.name == "trackers" else f"cannot be imported ({error})"
-        raise NotApplicable(f"Roboflow's trackers {reason}: pip install 'cvbench[tracking]'") from None
+        raise NotApplicable(f"Roboflow's trackers {reason}: {install_line('tracking')}") from None
     return trackers
 
 

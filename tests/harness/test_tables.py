@@ -1,0 +1,153 @@
+"""Tables: what stands in them at what width, and by another metric than the primary one."""
+
+import csv
+import io
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from cvbench.comparison import compare
+from cvbench.contracts import Metric
+from cvbench.errors import UserError
+from cvbench.ledger import FIDELITY, CellRecord, Coordinates, Ledger
+from cvbench.report import as_text
+from cvbench.report.table import print_tables
+from cvbench.run_folder import RunFolder
+
+METRICS = (
+    Metric("mAP50-95", "", primary=True),
+    Metric("mAP50", ""),
+    Metric("normalised_precision", ""),
+    Metric("failures", "", higher_is_better=False, high=None),
+)
+SCORES = {  # model → metric → one score per seed
+    "fasterrcnn": {"mAP50-95": [0.50, 0.52, 0.51], "mAP50": [0.6, 0.7, 0.65], "failures": [3.0, 4.0, 5.0]},
+    "yolov8n": {"mAP50-95": [0.51, 0.50, 0.52], "mAP50": [0.8, 0.9, 0.84], "failures": [1.0, 2.1, 3.0]},
+}
+
+
+@pytest.fixture
+def contest(tmp_path):
+    cells = {}
+    for model, by_metric in SCORES.items():
+        for seed in range(3):
+            cell, place = f"{model}{seed}", Coordinates("detection", "cells", model, "100%", "real", None, None, seed)
+            scores = {"normalised_precision": 0.5} | {metric: scores[seed] for metric, scores in by_metric.items()}
+            spent, resolved = {"train": 12.5, "evaluate": 2.0}, {"real_samples": 10}
+            record = CellRecord(cell, place, "ok", metrics=scores, seconds=spent, resolved=resolved)
+            cells[cell] = place
+            Ledger(tmp_path).append(record)
+    return RunFolder(tmp_path, "cells", {}, METRICS, cells, {"cells": {"test": 10}}, 1)
+
+
+def printed(folder, width, metric=None):
+    console = Console(width=width, file=io.StringIO(), highlight=False)
+    print_tables(compare(folder, metric), console)
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 139, 140, 150, 200])
+def test_names_and_columns_are_whole_at_every_width(contest, width):
+    said = printed(contest, width)
+    tables = said.count("model ")
+    assert said.count(" fasterrcnn ") == said.count(" yolov8n ") == tables
+    heads = [line for line in said.splitlines() if line.startswith(" model ")]
+    columns = [head for line in heads for head in line.split("  ")[1:] if head.strip()]
+    assert [head.strip() for head in columns] == [
+        "mAP50-95 %", "Δ [95 %]", "verdict", "mAP50 %", "normalised_precision %", "failures", "n", "train s", "test/s"
+    ]  # fmt: skip
+    assert "…" not in said
+    assert tables == 1 or width < 150
+
+
+def test_a_column_and_a_sentence_on_items_only_where_one_has_an_interval(contest):
+    said = printed(contest, 200)
+    assert "items [95 %]" not in said
+    assert "paired bootstrap" not in said
+    assert "items [95 %]" not in as_text(compare(contest), "md")
+    for record in contest.ledger.read().values():
+        per_item = [0.2, 0.9] if "yolo" in record.cell else [0.1, 0.3]
+        contest.ledger.append(record, {"mAP50-95": per_item})
+    said = printed(contest, 200)
+    assert "items [95 %]" in said
+    assert "paired bootstrap over the 10 test items" in said
+    assert "items [95 %]" in as_text(compare(contest), "md")
+
+
+def test_another_metric_has_verdicts_of_its_own_and_is_called_secondary(contest):
+    primary, other = printed(contest, 200), printed(contest, 200, "mAP50")
+    assert "no measurable difference" in primary
+    assert "secondary" not in primary
+    assert "detection · cells · models · mAP50 (secondary)" in other
+    assert "mAP50 is a secondary metric" in other
+    assert "better" in next(line for line in other.splitlines() if line.startswith(" yolov8n"))
+    assert other.index("mAP50 %") < other.index("Δ") < other.index("mAP50-95 %")
+    assert "better" in printed(contest, 200, "failures")  # lower is better
+    assert printed(contest, 200, "mAP50-95") == primary
+    lines = list(csv.DictReader(io.StringIO(as_text(compare(contest, "mAP50"), "csv"))))
+    assert {line["metric"]: line["verdict"] for line in lines if line["model"] == "yolov8n"} == {
+        "mAP50-95": "", "mAP50": "better", "normalised_precision": "", "failures": ""
+    }  # fmt: skip
+
+
+def test_an_unknown_metric_is_one_line_with_the_known(contest):
+    with pytest.raises(UserError, match=r"--metric: the run has no metric 'mAP05'. did you mean 'mAP50'") as caught:
+        compare(contest, "mAP05")
+    assert "normalised_precision" in str(caught.value)
+
+
+def test_only_hits_and_misses_move_in_steps_of_one_item(contest):
+    def half_width(per_item):
+        for cell, record in contest.ledger.read().items():
+            contest.ledger.append(record, {"mAP50-95": per_item[cell.startswith("yolo")]})
+        effect = compare(contest).tables[0].blocks["100%"][1].measured["mAP50-95"].effect
+        return effect.high - effect.difference
+
+    rounded, free = half_width([[0.0, 1.0], [1.0, 1.0]]), half_width([[0.2, 0.7], [0.4, 0.6]])
+    assert rounded > 2 * free  # two test items: a step of a half
+
+
+def test_a_note_stands_under_one_table_and_what_learns_nothing_has_no_time_to_train(contest):
+    place = Coordinates("detection", "cells", "still", "100%", "real", None, None, 0)
+    more = {}
+    for model, regimes in (("first", ("real", "augment")), ("second", ("real", "augment"))):
+        for regime in regimes:
+            more[model + regime] = replace(place, model=model, regime=regime)
+    for cell, where in more.items():
+        record = CellRecord(
+            cell, where, "ok", metrics={"mAP50-95": 0.5}, notes=("3 of them twice",), seconds={"train": 77.7},
+            resolved={"learns": False, "real_samples": 10},
+        )  # fmt: skip
+        contest.ledger.append(record)
+    run = replace(contest, cells=more)
+    assert printed(run, 150).count("note: 3 of them twice") == 1
+    assert as_text(compare(run), "md").count("note: 3 of them twice") == 1
+    assert "77.7" not in printed(run, 150)
+
+
+def judged(contest, **found):
+    """A run of two models and a generator that was judged once."""
+    place = Coordinates("detection", "cells", "first", "100%", "real", None, None, 0)
+    cells = {
+        **{f"{m}{r}": replace(place, model=m, regime=r) for m in ("first", "second") for r in ("real", "augment")},
+        "judged": replace(place, model="random", regime=FIDELITY, generator="flow", ratio=1.0),
+    }
+    contest.ledger.append(CellRecord("judged", cells["judged"], **found))
+    return replace(contest, cells=cells)
+
+
+def test_the_table_of_generators_names_the_model_whose_scores_it_has(contest):
+    fidelity = {"values": {"frechet_distance": 3.0}, "floors": {}, "extractor": {"hash": "0"}, "compared": 3}
+    said = printed(judged(contest, status="ok", fidelity=fidelity), 150)
+    assert "generators · cells · 100% of real · TSTR and mixed Δ of first" in said
+    assert "Fidelity: 3 pictures against" in said
+
+
+def test_no_table_of_generators_where_none_was_judged(contest):
+    run = judged(contest, status="skipped", phase="judge", reason="too few")
+    said = printed(run, 150)
+    assert "Fidelity: no generator's samples were judged." in said
+    assert "flow: skipped in judge: too few" in said
+    assert "real pictures" not in said
+    assert "real pictures" not in as_text(compare(run), "md")
