@@ -40,7 +40,7 @@ INSTEAD = {  # of a test split, by the splits that are there
     frozenset({"train"}): "there is no test split: a part of train is drawn for it by a seed",
     frozenset({""}): "is not split: a part is drawn for test by a seed",
 }
-READING = 1  # raise it when the same files give other annotations
+READING = 2
 LEAST_SIDE = 1e-3  # pixels: a scaled box below this is as good as empty
 
 Annotation = UInt8Array | Sequence[Box] | Sequence[Instance]
