@@ -51,7 +51,7 @@ def answers(run: RunFolder, store: Store, seed: int | None, most: int) -> Iterat
         record = records.get(cell)
         if record is None or record.status != "ok" or record.coordinates.seed != chosen:
             continue
-        if record.resolved.get("control") or "model" not in record.resolved:
+        if record.resolved.get("control") or record.resolved.get("model") is None:
             continue
         test = tests[record.coordinates.dataset]
         shown = test.select(np.unique(np.linspace(0, len(test) - 1, most).astype(np.int64)))

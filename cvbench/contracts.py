@@ -257,10 +257,14 @@ class ModelInfo:
 
 @dataclass(frozen=True)
 class Learnt:
-    """What a model's training depends on: the part that learns, by its name, and that part's options, a dataclass."""
+    """What a model's training depends on: the part that learns, by its name, and that part's options, a dataclass.
+
+    ``version``: of a part that is no model of the task itself; else the model's own counts.
+    """
 
     name: str
     options: Any
+    version: int | None = None
 
 
 class Augmentation(StrEnum):

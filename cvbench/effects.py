@@ -23,6 +23,7 @@ class Verdict(StrEnum):
     WORSE = "worse"
     NO_DIFFERENCE = "no measurable difference"
     TOO_FEW_SEEDS = "too few seeds"
+    NO_SPREAD = "the same at every seed"
     NO_BASELINE = "no baseline"
 
 
@@ -76,7 +77,8 @@ def paired_effect(
     """The difference over the seeds that both have, with a paired Student's t interval; None without a pair.
 
     ``resolution`` is the least step of a score (one test item: 1/N). Rounding to it has a variance of its own,
-    so a handful of equal non-zero differences is never taken for certainty. All zero is an effect of zero.
+    so a handful of equal non-zero differences is never taken for certainty. All zero is an effect of zero. Where
+    nothing is drawn, neither of the two nor by rounding, the seeds say nothing of chance: there is no interval.
     """
     seeds = sorted(baseline.keys() & contender.keys())
     differences = np.array([contender[seed] - baseline[seed] for seed in seeds])
@@ -88,7 +90,10 @@ def paired_effect(
     if not differences.any():
         return Effect(0.0, 0.0, 0.0, 1.0, n)
     rounding = resolution / math.sqrt(6)  # the deviation of a difference of two rounded scores
-    error = max(float(differences.std(ddof=1)), rounding, 1e-12) / math.sqrt(n)
+    deviation = max(float(differences.std(ddof=1)), rounding)
+    if deviation <= 1e-9 * abs(mean):
+        return Effect(mean, None, None, None, n)
+    error = deviation / math.sqrt(n)
     half = _t_quantile(n) * error
     return Effect(mean, mean - half, mean + half, _t_p_value(mean / error, n), n)
 
@@ -136,7 +141,7 @@ def _judge(effect: Effect | None, adjusted: float | None, higher_is_better: bool
     if effect is None:
         return Judgement(Verdict.NO_BASELINE)
     if adjusted is None or effect.low is None or effect.high is None:
-        return Judgement(Verdict.TOO_FEW_SEEDS)
+        return Judgement(Verdict.TOO_FEW_SEEDS if effect.n < 2 else Verdict.NO_SPREAD)
     if effect.low <= 0 <= effect.high:
         return Judgement(Verdict.NO_DIFFERENCE, adjusted)
     told = Verdict.BETTER if (effect.difference > 0) == higher_is_better else Verdict.WORSE

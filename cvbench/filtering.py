@@ -14,8 +14,9 @@ from cvbench.fidelity.probe import Probe
 from cvbench.samples import IntArray, LabelledImages, labelled, proportional_counts, shuffled_labels
 from cvbench.seeds import derive_seed
 
-ROUNDS = 10  # of drawing: with fewer than about one sample in ten kept, the generator is not worth its filter
-SURPLUS = 1.3  # drawn for every sample that is still missing
+ROUNDS = 10  # of drawing
+SURPLUS = 1.3  # times as many are drawn as would fill a class, by the share of it that was kept so far
+LEAST_KEPT = 0.1  # of a class's samples: with fewer, the generator is not worth its filter
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,13 @@ class Filtered:
         """As :meth:`Sampler.sample`; raises :class:`NotApplicable` when a class is not full after ``ROUNDS`` rounds."""
         wanted = proportional_counts(self.class_counts, count) if class_counts is None else class_counts
         kept: list[LabelledImages] = []
-        missing = wanted.copy()
+        missing, tried = wanted.copy(), np.zeros_like(wanted)
         for number in range(ROUNDS):
             if not missing.any():
                 break
-            asked = np.ceil(missing * SURPLUS).astype(np.int64)
+            rate = np.where(tried > 0, (wanted - missing) / np.maximum(tried, 1), 1.0).clip(LEAST_KEPT)
+            asked = np.ceil(missing * SURPLUS / rate).astype(np.int64)
+            tried += asked
             drawn = self._draw(asked, derive_seed(seed, "round", number))
             places = self._convincing(drawn, missing)
             kept.append(drawn.select(places))

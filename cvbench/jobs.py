@@ -17,6 +17,8 @@ from cvbench.store import content_key
 
 JUDGE_SEED = 0
 JUDGE_VERSION = 1  # raise it when the same sets get other fidelity numbers
+PROBE_VERSION = 1  # raise it when the probe learns otherwise
+FILTER_VERSION = 2  # raise it when a filter keeps other samples
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,8 @@ class ProbeJob:
 
     def description(self) -> dict[str, Any]:
         """For content keys."""
-        return {"part": self.part.description(), "seed": self.seed, "engine": self.engine}
+        part = self.part.description()
+        return {"version": PROBE_VERSION, "part": part, "seed": self.seed, "engine": self.engine}
 
     @cached_property
     def key(self) -> str:
@@ -149,7 +152,7 @@ class SampleJob:
             "count": self.count,
             "seed": self.seed,
             "spread": self.spread,
-            "filter": asdict(self.filter) if self.filter else None,
+            "filter": asdict(self.filter) | {"version": FILTER_VERSION} if self.filter else None,
         }
 
     @cached_property

@@ -210,14 +210,14 @@ class _Grid:
         """The model, and the part of it that learns."""
         options: Any = make_options(self.task.model_options(model.name), model.options, where=model.label)
         learnt = self.task.learnt(model.name, options)
-        return self._reference(model.name, options), self._reference(learnt.name, learnt.options) if learnt else None
+        whole = self._reference(model.name, options)
+        return whole, self._reference(learnt.name, learnt.options, learnt.version) if learnt else None
 
-    def _reference(self, name: str, options: Any) -> PluginRef:
-        return PluginRef(name, self._model_version(name), options_json(options))
-
-    def _model_version(self, name: str) -> str:
+    def _reference(self, name: str, options: Any, version: int | None = None) -> PluginRef:
         known = {info.name: info.version for info in self.task.models()}
-        return f"{type(self.task).__module__}:{type(self.task).__qualname__}.model v{known.get(name, 1)}"
+        which = f"v{known.get(name, 1) if version is None else version}"
+        task = type(self.task)
+        return PluginRef(name, f"{task.__module__}:{task.__qualname__}.model {which}", options_json(options))
 
     def judgement(self, share: RealShare, generator: GeneratorEntry, seed: int) -> PlannedCell:
         """The fidelity of a generator's largest set of this seed: nothing is trained on it."""

@@ -157,7 +157,7 @@ def prepared_sampler(job: SampleJob, store: Store, device: str) -> Sampler | Fil
 
     train, _ = real_part(job.fit.part)
     probe = load_probe(_kept(job.probe, store).folder, device)
-    return Filtered(sampler, probe, job.filter.confidence, np.bincount(train.strata()))
+    return Filtered(sampler, probe, job.filter.confidence, labelled(train).class_counts())
 
 
 def _kept(job: Job, store: Store) -> Artefact:

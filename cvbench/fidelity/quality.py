@@ -22,7 +22,7 @@ from cvbench.fidelity.extractors import make_extractor
 from cvbench.fidelity.judge import Fidelity, comparable_count, judge_samples
 from cvbench.fidelity.pictures import pair_sheet
 from cvbench.fidelity.probe import load_probe
-from cvbench.jobs import DataRef, ProbeJob, RealPart
+from cvbench.jobs import JUDGE_SEED, DataRef, ProbeJob, RealPart
 from cvbench.plan import open_entry
 from cvbench.readers.pictures import decode, folders_in, pictures_in, unequal
 from cvbench.samples import DatasetSpec, LabelledImages, labelled
@@ -110,7 +110,7 @@ def judge_pair(
     comparable_count(test, pair.synthetic)
     make = partial(make_extractor, extractor, spec=spec, weights=weights, device=device)
     made = None if extractor == "task" and weights is None else make()  # says what it lacks before a probe is trained
-    job = ProbeJob(RealPart(pair.data, 1.0, None, 0), derive_seed(0, "judge"), engine_name(device))
+    job = ProbeJob(RealPart(pair.data, 1.0, None, 0), JUDGE_SEED, engine_name(device))
     outcome = run_job(job, store, progress, device)
     artefact = store.find("probe", job.key)
     if outcome.status != "ok" or artefact is None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
+import torch
 from safetensors import SafetensorError
 
 from cvbench.errors import DataError
@@ -29,6 +30,8 @@ def read_back(description: Path, known: int) -> Iterator[dict[str, Any]]:
         if said["format"] != known:
             raise DataError(f"a sampler of format {said['format']}, this version reads {known}", where=folder)
         yield said
+    except torch.OutOfMemoryError:  # a RuntimeError that says nothing of the files
+        raise
     except UNREADABLE as error:
         first = (str(error).splitlines() or ["no message"])[0]  # torch lists every tensor that does not fit
         raise DataError(

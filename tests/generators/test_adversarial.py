@@ -241,7 +241,12 @@ def test_batch_norm_is_where_it_is_asked_for(cls, batch_norm):
 
 
 def test_an_option_that_does_not_fit_is_refused_before_the_fit():
-    for cls, option in ((R3GAN, {"width": 12}), (DCGAN, {"loss": "cubic"}), (MLPGAN, {"momentum": 1.0})):
+    for cls, option in (
+        (R3GAN, {"width": 12}),
+        (R3GAN, {"spectral_norm": True}),
+        (DCGAN, {"loss": "cubic"}),
+        (MLPGAN, {"momentum": 1.0}),
+    ):
         with pytest.raises(UserError, match=f"option '{next(iter(option))}'"):
             make_options(cls.Options, option)
 

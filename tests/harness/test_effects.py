@@ -53,6 +53,14 @@ def test_no_difference_at_all_is_exactly_that():
     assert paired_effect(same, same) == Effect(0.0, 0.0, 0.0, 1.0, 3)
 
 
+def test_what_draws_nothing_differs_without_an_interval():
+    before, after = dict.fromkeys(range(3), 0.41), dict.fromkeys(range(3), 0.4105)
+    effect = paired_effect(before, after)
+    assert (effect.low, effect.p_value, effect.n) == (None, None, 3)
+    (judgement,) = judge([effect], higher_is_better=True)
+    assert judgement.verdict is Verdict.NO_SPREAD
+
+
 def test_equal_differences_of_one_test_item_are_not_certainty():
     before, after = dict.fromkeys(range(3), 0.5), dict.fromkeys(range(3), 0.51)
     effect = paired_effect(before, after, resolution=0.01)

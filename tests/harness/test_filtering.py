@@ -54,6 +54,14 @@ def test_exact_numbers_per_class():
     assert kept.class_counts().tolist() == counts.tolist()
 
 
+@pytest.mark.parametrize("share", [0.15, 0.35])
+@pytest.mark.parametrize("count", [50, 3000])
+def test_what_convinces_seldom_still_fills_any_number(share, count):
+    noise = gather(NoisePictures(DATA).sample(2000, seed=9), DATA.spec)
+    confidence = float(np.quantile(Judge().probabilities(noise.images)[:, 0], 1 - share))
+    assert len(gather(filtered(confidence).sample(count, seed=1), DATA.spec)) == count
+
+
 def test_a_class_that_never_convinces_is_named():
     with pytest.raises(
         NotApplicable, match=r"too few samples of class '.*' reach the filter's .* 0.99: lower the filter"

@@ -14,6 +14,7 @@ from cvbench_tasks.sot.box_draws import jittered, overlapping
 from cvbench_tasks.sot.boxes import kept_inside, overlaps, squares
 from cvbench_tasks.sot.crops import crops, in_crop, in_frame
 from cvbench_tasks.sot.draws import Draws
+from cvbench_tasks.sot.mdnet import MdNet
 from cvbench_tasks.sot.models import OPTIONS, YoloCsrtOptions
 from cvbench_tasks.sot.one_pass import Tracker, one_pass
 from cvbench_tasks.sot.opencv_trackers import MAKERS
@@ -314,6 +315,8 @@ def test_answers_are_tracks_without_the_empty_boxes():
 def test_what_learns_says_so():
     learns = {name for name in OPTIONS if TASK.learnt(name, OPTIONS[name]()) is not None}
     assert learns == {"siamfc", "mdnet", "atom", "yolo_csrt"}
+    assert TASK.learnt("yolo_csrt", YoloCsrtOptions(sure=0.9)) == TASK.learnt("yolo_csrt", YoloCsrtOptions())
+    assert TASK.learnt("yolo_csrt", YoloCsrtOptions(pictures=9)) != TASK.learnt("yolo_csrt", YoloCsrtOptions())
 
 
 def test_crops_are_the_pixels_and_mean_colour_beyond():
@@ -399,6 +402,13 @@ def test_boxes_stay_in_the_picture():
     assert kept_inside(np.array([-50.0, 10, -30, 30]), (40, 60, 1)).tolist() == [-10, 10, 10, 30]
     assert kept_inside(np.array([10.0, 10, 10.5, 500]), (40, 60, 1)).tolist() == [8.25, 20, 12.25, 60]
     assert squares(np.array([0.0, 0, 10, 10]), 1.0).tolist() == [-5, -5, 15, 15]
+
+
+def test_mdnet_sees_late_videos_in_its_first_steps(digits):
+    draws = Draws(digits.train, Augmentation.ORDINARY)
+    net = MdNet(digits.train.spec.channels, OPTIONS["mdnet"]())
+    seen = {int(net.batch(draws, np.random.default_rng(seed), 4, 0)["track"]) for seed in range(40)}
+    assert seen == set(range(len(draws.tracks)))
 
 
 def test_strong_augmentation_changes_both_frames_of_a_pair(digits):

@@ -134,3 +134,10 @@ class R3GANOptions(CGANOptions):
     width: Annotated[int, Gt(0), MultipleOf(8)] = 64
     batch_norm: Normalised = "none"
     second_momentum: Beta = 0.99
+
+    def __post_init__(self) -> None:
+        if self.spectral_norm:
+            raise UserError(
+                "option 'spectral_norm' is not for r3gan: its blocks begin at zero, which has no norm to divide by",
+                hint="its penalties r1 and r2 do that work; or use cgan",
+            )

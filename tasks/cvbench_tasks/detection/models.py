@@ -106,7 +106,7 @@ def known_models() -> Sequence[ModelInfo]:
     ours = (
         ModelInfo("fasterrcnn", "Faster R-CNN on a small ResNet with a feature pyramid", "Apache-2.0"),
         ModelInfo("fast_rcnn", "Fast R-CNN: outside proposals, pooled features, two heads", "Apache-2.0"),
-        ModelInfo("rcnn", "R-CNN: outside proposals, a CNN's features, linear SVMs, box regression", "Apache-2.0"),
+        ModelInfo("rcnn", "R-CNN: outside proposals, a CNN's features, linear SVMs, box regression", "Apache-2.0", 2),
     )
     theirs = (ModelInfo(name, "torchvision's detector of that name", "BSD-3-Clause") for name in TORCHVISION)
     return (*ours, *theirs, *yolo_models(masks=False))

@@ -83,7 +83,7 @@ class Rcnn(Network):
     def _detections(self, boxes: Tensor, features: Tensor) -> Detections:
         """Every proposal as every class, moved by that class's regression, the overlapping ones suppressed."""
         count, classes = len(boxes), len(self.svm_biases)
-        scores = (features @ self.svm_weights.T + self.svm_biases).T.flatten()  # class after class
+        scores = (features @ self.svm_weights.T + self.svm_biases).sigmoid().T.flatten()  # class after class
         extended = torch.cat([features, features.new_ones(count, 1)], 1)
         offsets = torch.einsum("kod,nd->kno", self.regressions, extended).reshape(-1, 4)
         moved = BoxCoder((1.0, 1.0, 1.0, 1.0)).decode_single(offsets, boxes.repeat(classes, 1))
@@ -117,14 +117,14 @@ class RcnnDetector(Detector):
         features, offsets, overlap, labels = self._regions(train, seed)
         for label in range(len(self.net.svm_biases)):
             own = labels == label
-            self._fit_svm(label, features, own & (overlap == 1), overlap < NOTHING, seed)
+            self._fit_svm(label, features, own & (overlap == 1), ~own | (overlap < NOTHING), seed)
             self._fit_regression(label, features[own & (overlap > CLOSE)], offsets[own & (overlap > CLOSE)])
 
-    def _fit_svm(self, label: int, features: AnyArray, objects: AnyArray, nothing: AnyArray, seed: int) -> None:
-        """The objects themselves against regions without any: what overlaps a little is neither."""
-        if not (objects.any() and nothing.any()):
+    def _fit_svm(self, label: int, features: AnyArray, objects: AnyArray, others: AnyArray, seed: int) -> None:
+        """The objects of a class against regions without one of it: what overlaps one a little is neither."""
+        if not (objects.any() and others.any()):
             return
-        used = objects | nothing
+        used = objects | others
         svm = LinearSVC(C=1e-2, class_weight="balanced", random_state=seed % 2**32, max_iter=2000)
         svm.fit(features[used], objects[used])
         self.net.svm_weights[label] = torch.from_numpy(svm.coef_[0]).float()

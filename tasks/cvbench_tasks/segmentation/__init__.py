@@ -52,7 +52,7 @@ class Segmentation(Task):
         return score(predictions, truth)
 
     def answers(self, predictions: Iterable[Any], data: Dataset) -> Dataset:
-        return replace(segmented(data), masks=np.concatenate(list(predictions)))
+        return replace(segmented(data), masks=np.concatenate(list(predictions)).astype(np.uint8))
 
     def check_splits(self, splits: Splits) -> None:
         name = splits.train.spec.name

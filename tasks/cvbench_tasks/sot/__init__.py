@@ -13,7 +13,7 @@ from cvbench.errors import DataError
 from cvbench.samples import AnnotationKind, Dataset, DatasetSpec
 from cvbench_tasks.model_names import options_of
 from cvbench_tasks.sot.metrics import METRICS
-from cvbench_tasks.sot.models import LEARNT, OPTIONS, known_models
+from cvbench_tasks.sot.models import LEARNT, OPTIONS, YoloCsrtOptions, known_models
 from cvbench_tasks.sot.sequences import truth_of
 
 
@@ -55,6 +55,8 @@ class SingleObjectTracking(Task):
         return Untrained(partial(OpenCvTracker, name), seed=seed)
 
     def learnt(self, name: str, options: Any) -> Learnt | None:
+        if name == "yolo_csrt":  # what follows the detections learns nothing
+            return Learnt(name, YoloCsrtOptions(options.detector, options.pictures))
         return Learnt(name, options) if name in LEARNT else None
 
     def score(self, predictions: Iterable[Any], truth: Dataset) -> Scores:

@@ -48,8 +48,11 @@ class MdNet(Network):
         self.branches = nn.Identity()
 
     def batch(self, draws: Draws, rng: np.random.Generator, count: int, step: int) -> Batch:
-        """``count`` boxes on the object of one video and three times as many beside it; the videos take turns."""
-        track, patches, labels = step % len(draws.tracks), [], []
+        """``count`` boxes on the object of one video and three times as many beside it; a video a step.
+
+        It is drawn, not taken in turn: the real videos come first, and a short training would see no other.
+        """
+        track, patches, labels = int(rng.integers(len(draws.tracks))), [], []
         share = -(-count // FRAMES)
         for _ in range(FRAMES):
             seen = draws.frame_of(track, rng)
