@@ -86,6 +86,14 @@ def test_new_layouts_agree_with_themselves_and_are_made_of_real_objects():
     assert set(counts) >= {1, 2}
 
 
+def test_what_is_wider_than_a_pictures_content_is_not_put_there():
+    regions = regions_of(discs(), replace(PLAIN, exchanged=0.0), "test")
+    narrow = replace(regions, content=np.tile(np.array([30, 0, 40, 32], np.float32), (4, 1)))  # the discs have 11
+    for seed in range(8):
+        layout = draw_layout(narrow, np.random.default_rng(seed))
+        assert all(piece.label == 1 for piece in layout.pieces)  # the border's stay where they are
+
+
 def test_what_is_exchanged_is_as_asked():
     regions = regions_of(discs(), replace(PLAIN, exchanged=0.0), "test")
     layout = draw_layout(regions, np.random.default_rng(1))

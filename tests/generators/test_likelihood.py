@@ -138,6 +138,15 @@ def test_a_class_without_pictures_is_never_drawn(name, tmp_path):
         drawn(sampler, data, class_counts=np.array([4, 4, 4], dtype=np.int64))
 
 
+def test_a_density_that_lacks_pictures_is_told_before_a_step_is_taken(tmp_path):
+    data = tiny_pictures(8, 8, 1)
+    kept = np.flatnonzero(data.labels != 1).tolist() + np.flatnonzero(data.labels == 1)[:1].tolist()
+    steps: list[int] = []
+    with pytest.raises(NotApplicable, match="has one picture"):
+        fitted("autoencoder", data.select(kept), tmp_path, progress=lambda done, *_: steps.append(done))
+    assert steps == []
+
+
 @pytest.mark.parametrize("name", SMALL)
 def test_one_picture_per_class_is_refused(name, tmp_path):
     with pytest.raises(NotApplicable, match="two pictures of some class"):

@@ -55,11 +55,10 @@ def fit_density(
     """
     from sklearn.mixture import GaussianMixture
 
+    check_pictures(labels, spec)
     density = CodeDensity(len(spec.classes), components, codes.shape[1])
-    for label, name in enumerate(spec.classes):
+    for label in range(len(spec.classes)):
         own = codes[labels == label]
-        if len(own) == 1:
-            raise NotApplicable(f"class {name!r} has one picture: a density of its codes needs at least two")
         if len(own) == 0:
             continue
         count = min(components, 1 + len(own) // PICTURES_PER_COMPONENT)
@@ -70,3 +69,11 @@ def fit_density(
         density.means[label, :count] = torch.from_numpy(mixture.means_)
         density.scales[label, :count] = torch.from_numpy(np.linalg.cholesky(mixture.covariances_))
     return density
+
+
+def check_pictures(labels: IntArray, spec: DatasetSpec) -> None:
+    """Raise :class:`NotApplicable` for a class with a single picture."""
+    for label, count in enumerate(np.bincount(labels, minlength=len(spec.classes)).tolist()):
+        if count == 1:
+            name = spec.classes[label]
+            raise NotApplicable(f"class {name!r} has one picture: a density of its codes needs at least two")

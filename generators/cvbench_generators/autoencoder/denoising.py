@@ -20,7 +20,7 @@ from cvbench.contracts import Budget, Precision, Progress, Workplace
 from cvbench.samples import Dataset, DatasetSpec
 from cvbench.seeds import derive_seed
 from cvbench.training import BatchOrder, Descent, Ema, OptimizerSettings, autocast, run_steps, to_tensor
-from cvbench_generators.autoencoder.code_density import CodeDensity, fit_density
+from cvbench_generators.autoencoder.code_density import CodeDensity, check_pictures, fit_density
 from cvbench_generators.autoencoder.networks import MULTIPLE, Decoder, Encoder
 from cvbench_generators.conditional_sampler import (
     ConditionalSampler,
@@ -67,6 +67,7 @@ def fit(
 ) -> ConditionalSampler:
     """Denoise the training pictures, then fit the density of the averaged network's codes of the clean ones."""
     train = pictures_to_learn(train, "autoencoder")
+    check_pictures(train.labels, train.spec)
     device, spec = workplace.device, train.spec
     torch.manual_seed(derive_seed(seed, "weights"))
     net = DenoisingAutoencoder(spec, options.width, options.code).to(device).to(memory_format=torch.channels_last)

@@ -72,6 +72,9 @@ def _moved(regions: Regions, region: Region, turned: bool, ground: Ground, rng: 
     piece = _mirrored(region.piece, ground.width) if turned else region.piece
     if not region.fixed:
         high, wide = piece.mask.shape
+        left, upper, right, lower = ground.content.tolist()
+        if wide > right - left or high > lower - upper:  # cut from a picture of another shape
+            return None
         box = placed_box(regions.layouts, region.entry, turned, (wide, high), ground, rng)
         if box is None:
             return None
