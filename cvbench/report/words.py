@@ -96,9 +96,14 @@ def worth_rows(table: Table) -> list[list[str]]:
             mean = _mean(row.measured[table.measure.name].mean, table.measure)
             good = f"{more}{row.worth.equivalent:,.0f} real"
             lines.append(
-                [row.real, f"{row.generator} ×{row.ratio:g}", mean, good, f"{more}{each.mean:.2f}{spread} real"]
+                [row.real, f"{row.generator} ×{row.ratio:g}", mean, good, f"{more}{_plain(each.mean)}{spread} real"]
             )
     return lines
+
+
+def _plain(value: float) -> str:
+    """Two decimals, a true minus, and no zero with a sign."""
+    return f"{round(value, 2) + 0.0:.2f}".replace("-", "−")
 
 
 def further(table: Table) -> tuple[Metric, ...]:
