@@ -65,9 +65,9 @@ def trained_model(record: CellRecord, task: Task, spec: DatasetSpec, store: Stor
     kept = store.find("model", str(record.resolved.get("trained")))
     if kept is None:
         return None
-    said = record.resolved["model"]
+    said, seed = record.resolved["model"], int(record.resolved.get("weights_seed") or 0)
     options: Any = make_options(task.model_options(said["name"]), said["options"])
     with TemporaryDirectory() as scratch:
-        model = task.model(said["name"], spec, options=options, seed=0, workplace=Workplace(Path(scratch)))
+        model = task.model(said["name"], spec, options=options, seed=seed, workplace=Workplace(Path(scratch)))
         model.load(kept.folder)
     return model

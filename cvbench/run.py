@@ -227,4 +227,5 @@ def _resolved(cell: PlannedCell) -> dict[str, Any]:
         ],
         "synthetic": job.synthetic.key if job.synthetic else None,
         "trained": job.model_key if isinstance(job, CellJob) else None,
+        "weights_seed": job.weights_seed if isinstance(job, CellJob) else None,
     }

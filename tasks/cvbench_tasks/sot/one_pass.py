@@ -43,9 +43,9 @@ def one_pass(tracker: Tracker, clip: Clip) -> Trajectory:
 
 
 def all_passes(fresh: Callable[[int], Tracker], data: Dataset, seed: int) -> Iterator[Trajectory]:
-    """One :class:`Trajectory` per clip, each by a fresh tracker that draws its chances from a seed of its own."""
-    for place, clip in enumerate(as_clips(data).clips):
-        yield one_pass(fresh(derive_seed(seed, "one pass", place)), clip)
+    """One :class:`Trajectory` per clip, each by a fresh tracker that draws from a seed of the clip's own."""
+    for clip in as_clips(data).clips:
+        yield one_pass(fresh(derive_seed(seed, "one pass", clip.digest)), clip)
 
 
 class Untrained(Model):

@@ -34,8 +34,8 @@ class TrackingByDetection(DetectorOnFrames):
 
     def predict(self, data: Dataset) -> Iterator[Tracks]:
         """One :class:`Tracks` per clip."""
-        for place, clip in enumerate(as_clips(data).clips):
-            yield self._tracked(clip, derive_seed(self.seed, "clip", place))
+        for clip in as_clips(data).clips:
+            yield self._tracked(clip, derive_seed(self.seed, "clip", clip.digest))
 
     def _tracked(self, clip: Clip, seed: int) -> Tracks:
         labels = range(len(self.spec.classes))
