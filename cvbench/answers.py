@@ -9,16 +9,14 @@ from PIL import Image
 
 from cvbench.before_after import trained_model
 from cvbench.clips import Clips
-from cvbench.drawing import answers_sheet
+from cvbench.drawing import COLUMNS, answers_sheet
 from cvbench.ledger import CellRecord
 from cvbench.plan import open_entry
 from cvbench.plugins import load_task
 from cvbench.run_folder import RunFolder
-from cvbench.samples import Dataset, Pictures
-from cvbench.showing import file_name, seed_of, suite_of
+from cvbench.samples import AnnotationKind, Dataset, IntArray, Pictures
+from cvbench.showing import file_name, finished, seed_of, suite_of, trained_on
 from cvbench.store import Store
-
-SHOWN = 6  # test items that are answered
 
 
 def sheets_of_answers(run: RunFolder, store: Store, seed: int | None) -> Iterator[tuple[str, Image.Image]]:
@@ -29,13 +27,14 @@ def sheets_of_answers(run: RunFolder, store: Store, seed: int | None) -> Iterato
     """
     rows: dict[str, dict[str, Dataset]] = {}
     truths: dict[str, Dataset] = {}
-    for record, truth, found in answers(run, store, seed, SHOWN):
+    most = 1 if load_task(suite_of(run).task).kind is AnnotationKind.TRACKS else COLUMNS
+    for record, truth, found in answers(run, store, seed, most):
         place = record.coordinates
         name = file_name(place.dataset, place.real, place.model, f"seed{place.seed}")
-        rows.setdefault(name, {})[_trained_on(record)] = found
+        rows.setdefault(name, {})[" ".join(trained_on(place))] = found
         truths[name] = truth
     for name, own in rows.items():
-        yield f"{name}.png", answers_sheet(drawable(truths[name]), {row: drawable(one) for row, one in own.items()})
+        yield f"{name}.png", answers_sheet(_drawable(truths[name]), {row: _drawable(one) for row, one in own.items()})
 
 
 def answers(run: RunFolder, store: Store, seed: int | None, most: int) -> Iterator[tuple[CellRecord, Dataset, Dataset]]:
@@ -46,27 +45,21 @@ def answers(run: RunFolder, store: Store, seed: int | None, most: int) -> Iterat
     suite = suite_of(run)
     task, chosen = load_task(suite.task), seed_of(suite, seed)
     tests = {entry.label: open_entry(entry, task.kind)[1].splits.test for entry in suite.datasets}
-    records = run.ledger.read()
-    for cell in run.cells:
-        record = records.get(cell)
-        if record is None or record.status != "ok" or record.coordinates.seed != chosen:
-            continue
+    shown = {label: test.select(_spread_evenly(len(test), most)) for label, test in tests.items()}
+    for record in finished(run, chosen):
         if record.resolved.get("control") or record.resolved.get("model") is None:
             continue
-        test = tests[record.coordinates.dataset]
-        shown = test.select(np.unique(np.linspace(0, len(test) - 1, most).astype(np.int64)))
-        model = trained_model(record, task, test.spec, store)
+        items = shown[record.coordinates.dataset]
+        model = trained_model(record, task, items.spec, store)
         if model is not None:
-            yield record, shown, task.answers(model.predict(shown), shown)
+            yield record, items, task.answers(model.predict(items), items)
 
 
-def drawable(data: Dataset) -> Pictures | Clips:
+def _spread_evenly(count: int, most: int) -> IntArray:
+    return np.unique(np.linspace(0, count - 1, most).astype(np.int64))
+
+
+def _drawable(data: Dataset) -> Pictures | Clips:
     """The data, which is pictures or clips: nothing else is annotated in a way that can be drawn."""
     assert isinstance(data, Pictures | Clips)
     return data
-
-
-def _trained_on(record: CellRecord) -> str:
-    place = record.coordinates
-    made = f" {place.generator} x{place.ratio:g}" if place.generator and place.ratio else ""
-    return f"{place.regime}{made}"

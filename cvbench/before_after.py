@@ -16,7 +16,7 @@ from cvbench.plugins import load_task, make_options
 from cvbench.run_folder import RunFolder
 from cvbench.samples import DatasetSpec, labelled
 from cvbench.sheets import of_each_class, rows_sheet
-from cvbench.showing import file_name, seed_of, suite_of
+from cvbench.showing import file_name, finished, seed_of, suite_of, trained_on
 from cvbench.store import Store
 
 
@@ -47,15 +47,10 @@ def before_after_sheets(run: RunFolder, store: Store, seed: int | None) -> Itera
 def _contests(run: RunFolder, seed: int) -> dict[str, list[CellRecord]]:
     """A name for a file → the records whose models were given the same pictures after the same kind of training."""
     found: dict[str, list[CellRecord]] = {}
-    records = run.ledger.read()
-    for cell in run.cells:
-        record = records.get(cell)
-        if record is None or record.status != "ok" or record.coordinates.seed != seed:
-            continue
+    for record in finished(run, seed):
         if (place := record.coordinates).model in run.contests:
-            contest, regime = run.contests[place.model], () if place.regime == "real" else (place.regime,)
-            made = (place.generator, f"x{place.ratio:g}") if place.ratio else ()
-            name = file_name(place.dataset, place.real, *regime, *made, contest, f"seed{seed}")
+            told = () if place.regime == "real" else trained_on(place)
+            name = file_name(place.dataset, place.real, *told, run.contests[place.model], f"seed{seed}")
             found.setdefault(name, []).append(record)
     return found
 

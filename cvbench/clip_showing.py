@@ -11,7 +11,7 @@ from cvbench.errors import UserError
 from cvbench.plan import open_entry
 from cvbench.run_folder import RunFolder
 from cvbench.samples import AnnotationKind, Dataset
-from cvbench.showing import file_name, largest_sets, seed_of, suite_of
+from cvbench.showing import file_name, largest_sets, seed_of, suite_of, trained_on
 from cvbench.store import Store
 
 
@@ -33,8 +33,7 @@ def clips_of_run(run: RunFolder, store: Store, seed: int | None, most: int) -> I
             yield name, clips_alone(load_dataset(made.folder), str(run.path))
     for record, _, found in answers(run, store, chosen, most):
         place = record.coordinates
-        trained_on = (place.regime, *((place.generator, f"x{place.ratio:g}") if place.ratio else ()))
-        yield file_name(place.dataset, place.real, place.model, *trained_on), clips_alone(found, str(run.path))
+        yield file_name(place.dataset, place.real, place.model, *trained_on(place)), clips_alone(found, str(run.path))
 
 
 def clips_alone(data: Dataset, where: str) -> Clips:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -230,6 +230,11 @@ class Clips(Dataset):
 
     def select(self, indices: IntArray | Sequence[int]) -> Clips:
         return replace(self, clips=tuple(self.clips[int(place)] for place in indices))
+
+    def with_tracks(self, tracks: Iterable[Tracks]) -> Clips:
+        """The same clips, each with other tracks, in their order."""
+        pairs = zip(self.clips, tracks, strict=True)
+        return replace(self, clips=tuple(replace(clip, tracks=own) for clip, own in pairs))
 
     def strata(self) -> IntArray:
         return np.zeros(len(self), np.int64)

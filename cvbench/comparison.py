@@ -39,14 +39,15 @@ def compare(folder: RunFolder, metric: str | None = None) -> Comparison:
     ``metric``: what verdicts are about in the place of the task's primary one. Raises :class:`UserError` for a name
     that the run has no scores of.
     """
-    known = [one.name for one in folder.metrics]
+    known = {one.name: one for one in folder.metrics}
     if metric is not None and metric not in known:
         raise UserError(f"the run has no metric {metric!r}", where="--metric", hint=near_names(metric, known))
+    measured_by = metric if metric is not None and not known[metric].primary else None
     records = folder.ledger.read()
     cells = [records.get(cell, CellRecord(cell, place, "missing")) for cell, place in folder.cells.items()]
     trained = [cell for cell in cells if cell.coordinates.regime != FIDELITY]
     tables = tuple(
-        _table(group, contest, folder, metric)
+        _table(group, contest, folder, measured_by)
         for _, of_one_set in groupby(trained, key=lambda r: (r.coordinates.task, r.coordinates.dataset))
         for contest, group in _apart(list(of_one_set), folder.contests)
     )
@@ -72,7 +73,7 @@ def _apart(cells: Sequence[CellRecord], contests: Mapping[str, str]) -> list[tup
     return [(contest, group) for (contest, _), group in groups.items()]
 
 
-def _table(cells: Sequence[CellRecord], contest: str | None, folder: RunFolder, metric: str | None) -> Table:
+def _table(cells: Sequence[CellRecord], contest: str | None, folder: RunFolder, measured_by: str | None) -> Table:
     place = cells[0].coordinates
     facts = folder.datasets[place.dataset]
     blocks: dict[str, list[list[CellRecord]]] = {}
@@ -87,7 +88,6 @@ def _table(cells: Sequence[CellRecord], contest: str | None, folder: RunFolder, 
     made = {real: _block(rows, folder.metrics, folder.ledger, items, compete) for real, rows in blocks.items()}
     notes = tuple(sorted({note for cell in cells for note in cell.notes}))
     model = "" if compete else place.model
-    measured_by = None if metric in [one.name for one in folder.metrics if one.primary] else metric
     table = Table(place.task, place.dataset, model, folder.metrics, items, made, notes, contest, measured_by)
     worths = _worths(cells, table.measure)
     made = {

@@ -1,4 +1,4 @@
-"""The few exception types of the house. Each prints as one line: where, what, what to do."""
+"""The few exception types of the house, and the words of their lines. Each prints as one: where, what, what to do."""
 
 from __future__ import annotations
 
@@ -42,6 +42,16 @@ class NotApplicable(CvbenchError):
 
 def _rebuild(kind: type[UserError], what: str, where: str, hint: str) -> UserError:
     return kind(what, where=where, hint=hint)
+
+
+def counted(number: int, one: str, more: str = "") -> str:
+    """``1 picture``, ``2 pictures``; ``more`` is the plural where it is not :func:`plural`'s."""
+    return f"{number:,} {one if number == 1 else more or plural(one)}"
+
+
+def plural(one: str) -> str:
+    """``pictures``, ``boxes``, ``classes``."""
+    return one + ("es" if one.endswith(("s", "x")) else "s")
 
 
 def near_names(name: str, known: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ from PIL import Image
 from cvbench.datasets import load_dataset
 from cvbench.drawing import sheet_of
 from cvbench.errors import NotApplicable, UserError
-from cvbench.ledger import CellRecord
+from cvbench.ledger import CellRecord, Coordinates
 from cvbench.plan import open_entry
 from cvbench.plugins import load_task, make_plugin
 from cvbench.run_folder import RunFolder
@@ -78,12 +78,26 @@ def file_name(*parts: object) -> str:
     return "-".join(re.sub(r"[^\w.]+", "_", str(part)) for part in parts)
 
 
+def finished(run: RunFolder, seed: int) -> Iterator[CellRecord]:
+    """The records of this seed's cells that went well, in the plan's order."""
+    records = run.ledger.read()
+    for cell in run.cells:
+        record = records.get(cell)
+        if record is not None and record.status == "ok" and record.coordinates.seed == seed:
+            yield record
+
+
+def trained_on(place: Coordinates) -> tuple[str, ...]:
+    """The regime, and the generator with its ratio where there is one, in words."""
+    return (place.regime, *((place.generator, f"x{place.ratio:g}") if place.ratio else ()))
+
+
 def largest_sets(run: RunFolder, seed: int) -> dict[str, CellRecord]:
     """A name for files → a record with the generator's largest set."""
     found: dict[str, CellRecord] = {}
-    for record in run.ledger.read().values():
+    for record in finished(run, seed):
         place = record.coordinates
-        if place.seed == seed and place.generator and record.status == "ok":
+        if place.generator:
             name = file_name(place.dataset, place.real, place.generator, f"seed{seed}")
             if name not in found or record.synthetic > found[name].synthetic:
                 found[name] = record

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cvbench.cli.app import app
-from cvbench.cli.console import count, out
+from cvbench.cli.console import out
+from cvbench.errors import counted
 
 if TYPE_CHECKING:
     from cvbench.store import Holding
@@ -71,9 +72,9 @@ def prune(
         if holding.kind != "data" and (holding.used < latest or (damaged and holding.kind == "damaged"))
     ]
     gone = [holding for holding in old if dry_run or store.remove(holding)]
-    out.print(f"{count(len(gone), 'artefact')} ({_size(gone)}) {'would be ' if dry_run else ''}deleted")
+    out.print(f"{counted(len(gone), 'artefact')} ({_size(gone)}) {'would be ' if dry_run else ''}deleted")
     if len(gone) < len(old):
-        out.print(f"{count(len(old) - len(gone), 'artefact')} kept: a running cvbench works on them")
+        out.print(f"{counted(len(old) - len(gone), 'artefact')} kept: a running cvbench works on them")
 
 
 def _size(held: Iterable[Holding]) -> str:

@@ -17,8 +17,3 @@ def complain(message: str) -> None:
     """One line on stderr. What is not printable is shown by its code: text of files moves no cursor."""
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in " ".join(message.split()))
     print(f"cvbench: {shown}", file=sys.stderr)
-
-
-def count(number: int, one: str, more: str = "") -> str:
-    """``1 picture``, ``2 pictures``; ``more`` is the plural where an s does not make it."""
-    return f"{number:,} {one if number == 1 else more or one + 's'}"

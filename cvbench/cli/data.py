@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cvbench.cli.app import app
-from cvbench.cli.console import count, err, out
+from cvbench.cli.console import err, out
 from cvbench.cli.printed import FormatOption, Printed
+from cvbench.errors import counted, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -187,7 +188,7 @@ def remarks(by_split: Mapping[str, Mapping[str, int]], what: str) -> Iterator[st
     train, test = by_split.get("train", {}), by_split.get("test", {})
     if any(train.values()) and what != "pixel" and max(train.values()) > 10 * min(train.values()) > 0:
         least, most = min(train.values()), max(train.values())
-        yield f"unbalanced: {least:,} to {most:,} training {what}{'es' if what == 'box' else 's'} per class"
+        yield f"unbalanced: {least:,} to {most:,} training {plural(what)} per class"
     if lacking := [name for name, number in train.items() if number == 0]:
         yield f"{_have(lacking)} no training {what}"
     if untested := [name for name, number in test.items() if number == 0 and name not in lacking]:
@@ -221,8 +222,8 @@ def _print(
     out.print(f"[bold]{_shown(data)}[/bold] read as {reader}{holds}", soft_wrap=True)
     if by_split:
         classes = next(iter(by_split.values()))
-        of = f"{units} of {count(len(classes), 'class', 'classes')}"
-        of += "" if kind == "label" else f", counted in {HOLDS[kind]}{'es' if kind == 'tracks' else 's'}"
+        of = f"{units} of {counted(len(classes), 'class')}"
+        of += "" if kind == "label" else f", counted in {plural(HOLDS[kind])}"
         if splits is not None:
             spec = splits.train.spec
             size = f"{spec.height}×{spec.width}" if spec.height else "of unequal size,"
@@ -243,7 +244,7 @@ def _print(
         mark = "[red]✗[/red]" if finding.level == "problem" else "[yellow]•[/yellow]"
         hint = f". {finding.hint}" if finding.hint else ""
         out.print(f"{mark} {_shown(finding.where)}: {_shown(finding.what + hint)}", soft_wrap=True)
-    out.print(f"[red]{count(bad, 'problem')}[/red]" if bad else "[green]nothing wrong[/green]")
+    out.print(f"[red]{counted(bad, 'problem')}[/red]" if bad else "[green]nothing wrong[/green]")
 
 
 def _shown(text: str) -> str:

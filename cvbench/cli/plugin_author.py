@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 import typer
 
 from cvbench.cli.app import app
-from cvbench.cli.console import complain, count, out
-from cvbench.errors import UserError, near_names
+from cvbench.cli.console import complain, out
+from cvbench.errors import UserError, counted, near_names
 
 KindArgument = Annotated[str, typer.Argument(metavar="KIND", help="generator or task.")]
 
@@ -71,7 +71,7 @@ def check(
         mark = "[red]✗[/red]" if result.problem else "[green]✓[/green]" if result.checked else "[yellow]•[/yellow]"
         problem = f": {result.problem}" if result.problem else ""
         out.print(f"{mark} {escape(result.promise + problem)}", soft_wrap=True)
-    out.print(f"{count(broken, 'promise')} broken" if broken else "keeps the contract")
+    out.print(f"{counted(broken, 'promise')} broken" if broken else "keeps the contract")
     sys.exit(1 if broken else 0)
 
 

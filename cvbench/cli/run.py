@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cvbench.cli.app import app
-from cvbench.cli.console import count, err, out
+from cvbench.cli.console import err, out
+from cvbench.errors import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,7 +121,7 @@ def _print_plan(made: Plan, work: Todo, store: Store, workers: int, folder: Path
     out.print(f"[bold]{suite.name}[/bold]  {escape(suite.summary)}", soft_wrap=True)
     for label, facts in made.datasets.items():
         height, width, channels = facts["picture"]
-        classes = count(len(facts["classes"]), "class", "classes")
+        classes = counted(len(facts["classes"]), "class")
         out.print(
             f"  {escape(label)}: {facts['train']:,} train, {facts['val']:,} val, {facts['test']:,} test; "
             f"{classes}; {height}×{width}×{channels}; licence: {escape(facts['licence'])}",
@@ -159,7 +160,7 @@ def _print_plan(made: Plan, work: Todo, store: Store, workers: int, folder: Path
     if unknown == len(missing) and missing:
         out.print("time: no estimate yet; nothing like these steps has been run here")
     else:
-        more = f", and {count(unknown, 'step')} of kinds never timed here" if unknown else ""
+        more = f", and {counted(unknown, 'step')} of kinds never timed here" if unknown else ""
         out.print(f"time: about {clock(seconds / workers)} with {workers} workers{more}", soft_wrap=True)
 
 

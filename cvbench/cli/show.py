@@ -12,16 +12,21 @@ from cvbench.cli.app import app
 from cvbench.cli.console import out
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from PIL.Image import Image
 
     from cvbench.clips import Clips
+    from cvbench.run_folder import RunFolder
+    from cvbench.store import Store
+
+    Sheets = Callable[[RunFolder, Store, int | None], Iterable[tuple[str, Image]]]
 
 show = typer.Typer(no_args_is_help=True, help="Make pictures of what a run has made, to look at.")
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, such as runs/quickstart.")]
 SeedOption = Annotated[int | None, typer.Option(help="One of the run's seeds.", show_default="its first")]
 OUT = typer.Option("--out", help="The folder to write into.")
+NO_MODEL = "no trained model of this run is in the cache (any more)"
 
 app.add_typer(show, name="show", rich_help_panel="Run")
 
@@ -33,12 +38,9 @@ def samples(
     seed: SeedOption = None,
 ) -> None:
     """Write a contact sheet per generator (real pictures on top, a row per class) and a walk through its latent."""
-    from cvbench.run_folder import open_run
     from cvbench.showing import sheets_of
-    from cvbench.store import Store, default_cache
 
-    if not _write(sheets_of(open_run(run), Store(default_cache()), seed), out_folder):
-        out.print("nothing to show: no finished cell of this run has a synthetic set in the cache")
+    _write(sheets_of, run, seed, out_folder, "no finished cell of this run has a synthetic set in the cache")
 
 
 @show.command()
@@ -49,11 +51,8 @@ def restored(
 ) -> None:
     """Write test pictures before and after: real, as the models are given them, then a row per model that restores."""
     from cvbench.before_after import before_after_sheets
-    from cvbench.run_folder import open_run
-    from cvbench.store import Store, default_cache
 
-    if not _write(before_after_sheets(open_run(run), Store(default_cache()), seed), out_folder):
-        out.print("nothing to show: no trained model of this run is in the cache (any more)")
+    _write(before_after_sheets, run, seed, out_folder, NO_MODEL)
 
 
 @show.command()
@@ -64,11 +63,8 @@ def predictions(
 ) -> None:
     """Write test pictures with the truth drawn, then with what each training of a model finds in them."""
     from cvbench.answers import sheets_of_answers
-    from cvbench.run_folder import open_run
-    from cvbench.store import Store, default_cache
 
-    if not _write(sheets_of_answers(open_run(run), Store(default_cache()), seed), out_folder):
-        out.print("nothing to show: no trained model of this run is in the cache (any more)")
+    _write(sheets_of_answers, run, seed, out_folder, NO_MODEL)
 
 
 class ClipFormat(StrEnum):
@@ -143,12 +139,16 @@ def _clips(
     yield f"{data.spec.name}-{split.value}", clips_alone(data, what)
 
 
-def _write(sheets: Iterable[tuple[str, Image]], folder: Path) -> int:
-    """Write pictures by file name and tell where they are; how many there were."""
-    count = 0
-    for name, picture in sheets:
+def _write(sheets: Sheets, run: Path, seed: int | None, folder: Path, nothing: str) -> None:
+    """Write the run's sheets and tell where each is, or why there are none."""
+    from cvbench.run_folder import open_run
+    from cvbench.store import Store, default_cache
+
+    written = 0
+    for name, picture in sheets(open_run(run), Store(default_cache()), seed):
         folder.mkdir(parents=True, exist_ok=True)
         picture.save(folder / name)
-        count += 1
+        written += 1
         out.print(str(folder / name), markup=False, soft_wrap=True)
-    return count
+    if not written:
+        out.print(f"nothing to show: {nothing}")

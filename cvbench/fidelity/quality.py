@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from cvbench.contracts import Progress, Splits
+from cvbench.contracts import Progress
 from cvbench.durable import settle, telling_a_full_disk
 from cvbench.engine import engine_name
 from cvbench.errors import CvbenchError, DataError
@@ -25,6 +25,7 @@ from cvbench.fidelity.probe import load_probe
 from cvbench.jobs import JUDGE_SEED, DataRef, ProbeJob, RealPart
 from cvbench.plan import open_entry
 from cvbench.readers.pictures import decode, folders_in, pictures_in, unequal
+from cvbench.real_data import OpenedData
 from cvbench.samples import DatasetSpec, LabelledImages, labelled
 from cvbench.seeds import derive_seed
 from cvbench.steps import run_job
@@ -38,7 +39,7 @@ class Pair:
     """A real data set and a synthetic one with the same classes and picture shape."""
 
     data: DataRef
-    splits: Splits
+    real: OpenedData
     synthetic: LabelledImages
 
 
@@ -48,7 +49,7 @@ def open_pair(real: str, synthetic: Path, data_options: Sequence[str] = ()) -> P
     Raises :class:`UserError` when one cannot be read or they do not fit each other.
     """
     data, opened = open_entry(dataset_entry(real, data_options))
-    return Pair(data, opened.splits, open_synthetic(synthetic, labelled(opened.splits.train).spec))
+    return Pair(data, opened, open_synthetic(synthetic, labelled(opened.splits.train).spec))
 
 
 def open_synthetic(folder: Path, real: DatasetSpec) -> LabelledImages:
@@ -95,8 +96,7 @@ def open_synthetic(folder: Path, real: DatasetSpec) -> LabelledImages:
 
 def test_pictures_among(pair: Pair) -> int:
     """How many synthetic pictures are pictures of the real test split, pixel by pixel."""
-    seen = frozenset(pair.splits.test.item_hashes())
-    return sum(digest in seen for digest in pair.synthetic.item_hashes())
+    return sum(digest in pair.real.test_hashes for digest in pair.synthetic.item_hashes())
 
 
 def judge_pair(
@@ -106,7 +106,7 @@ def judge_pair(
 
     Raises :class:`CvbenchError` with the reason when the probe cannot be trained or the sets cannot be compared.
     """
-    train, test, spec = labelled(pair.splits.train), labelled(pair.splits.test), pair.synthetic.spec
+    train, test, spec = labelled(pair.real.splits.train), labelled(pair.real.splits.test), pair.synthetic.spec
     comparable_count(test, pair.synthetic)
     make = partial(make_extractor, extractor, spec=spec, weights=weights, device=device)
     made = None if extractor == "task" and weights is None else make()  # says what it lacks before a probe is trained
@@ -127,7 +127,7 @@ def write_quality(folder: Path, report: Mapping[str, Any], found: Fidelity, pair
     """
     refuse_folder(folder)
     torn = folder.with_name(f"{folder.name}.{os.getpid()}.part")
-    originals = labelled(pair.splits.train).images
+    originals = labelled(pair.real.splits.train).images
     made, seen, apart = zip(*sorted(found.pairs, key=lambda one: one[2]), strict=True)
     try:
         with telling_a_full_disk(folder.parent):

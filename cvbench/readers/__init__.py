@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cvbench.contracts import Reader, Splits
-from cvbench.errors import DataError, UserError
+from cvbench.errors import DataError, UserError, counted
 from cvbench.plugins import listings, load_plugin, make_plugin
 from cvbench.regimes import split_real
 from cvbench.samples import Dataset
@@ -90,8 +90,7 @@ def checked(splits: Splits) -> Splits:
 
 def _shape(data: Dataset) -> str:
     spec = data.spec
-    classes = "1 class" if len(spec.classes) == 1 else f"{len(spec.classes)} classes"
-    return f"{spec.height}x{spec.width}x{spec.channels} pictures of {classes}"
+    return f"{spec.height}x{spec.width}x{spec.channels} pictures of {counted(len(spec.classes), 'class')}"
 
 
 def _with_val(splits: Splits, fraction: float) -> Splits:

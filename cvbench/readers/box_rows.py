@@ -38,8 +38,8 @@ def read_boxes(file: Path, findings: Findings) -> FloatArray:
             boxes[number] = box
         else:
             flat += any(values)
-    findings.note_count(file, flat, "box", "boxes", "of no area: the object is taken as absent there")
-    findings.note_count(file, triangles, "polygon", "polygons", "of 3 points: the box around it stands")
+    findings.note_count(file, flat, "box", "of no area: the object is taken as absent there")
+    findings.note_count(file, triangles, "polygon", "of 3 points: the box around it stands")
     return boxes
 
 

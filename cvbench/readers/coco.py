@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from cvbench.errors import DataError
+from cvbench.errors import DataError, counted
 from cvbench.readers.findings import Findings
 from cvbench.readers.image_folder import SPLIT_NAMES
 from cvbench.readers.items import named
@@ -177,7 +177,7 @@ class _File:
                 boxes += 1
                 corners += (x + a > right or y + b > lower) and x < a <= right and y < b <= lower
         if 2 * corners > boxes:
-            what = f"{corners:,} of {boxes:,} {'box' if boxes == 1 else 'boxes'} reach out of their pictures"
+            what = f"{corners:,} of {counted(boxes, 'box')} reach out of their pictures"
             findings.problem(self.file, what, "are these x1, y1, x2, y2? COCO's are x, y, width, height")
 
     def _picture(self, name: str, key: Any) -> Path:
@@ -219,7 +219,7 @@ def _json(file: Path) -> dict[str, Any]:
 def _tell_of(videos: int, split: str, file: Path, findings: Findings) -> None:
     """Frames of videos are single pictures here. Raises :class:`DataError` where a seed would draw them apart."""
     if not split:
-        what = f"holds {videos:,} {'video' if videos == 1 else 'videos'}: a seed would draw frames of one apart"
+        what = f"holds {counted(videos, 'video')}: a seed would draw frames of one apart"
         hint = "clips are read from MOTChallenge's and OTB's folders (--format mot or otb); or make a file per split"
         raise DataError(what, where=str(file), hint=hint)
     findings.note(file, "holds videos: their frames are read as single pictures, without tracks")

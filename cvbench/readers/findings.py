@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cvbench.contracts import Finding
-from cvbench.errors import DataError
+from cvbench.errors import DataError, counted
 from cvbench.readers.items import NAMED, named
 
 
@@ -32,10 +32,10 @@ class Findings:
         """What is handled, and worth knowing."""
         self.found.append(Finding("note", str(where), what))
 
-    def note_count(self, where: Path | str, number: int, one: str, many: str, what: str) -> None:
+    def note_count(self, where: Path | str, number: int, one: str, what: str) -> None:
         """A note of so many of them: ``1 box of no area``, ``2 boxes of no area``; nothing of none."""
         if number:
-            self.note(where, f"{number:,} {one if number == 1 else many} {what}")
+            self.note(where, f"{counted(number, one)} {what}")
 
 
 def summed_up(findings: Iterable[Finding], root: str) -> Iterator[Finding]:

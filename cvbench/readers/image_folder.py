@@ -19,7 +19,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Lt
 
 from cvbench.contracts import Finding, Reader, Splits
-from cvbench.errors import DataError
+from cvbench.errors import DataError, counted
 from cvbench.readers.decoded import decoded_once, listing_key
 from cvbench.readers.findings import summed_up
 from cvbench.readers.items import Item, named
@@ -182,7 +182,7 @@ class _Look:
 
     def conversions(self, root: Path) -> Iterator[Finding]:
         for what, number in self.converted.items():
-            yield Finding("note", str(root), f"{number:,} {'picture' if number == 1 else 'pictures'} {what}")
+            yield Finding("note", str(root), f"{counted(number, 'picture')} {what}")
         for split, channels in self.channels.items():
             grey, all_in_all = channels[1], channels.total()
             if 0 < grey < all_in_all:
@@ -231,8 +231,8 @@ def elsewhere(root: Path) -> Iterator[Finding]:
         inner[:] = sorted(name for name in inner if not name.startswith("."))
         pictures = [name for name in sorted(files) if Path(name).suffix.lower() in EXTENSIONS and name[0] != "."]
         if pictures and Path(folder) not in looked_into:
-            number = f"{len(pictures):,} {'picture' if len(pictures) == 1 else 'pictures'}"
-            yield Finding("note", folder, f"{number} left out, for this is no class folder: {named(pictures)}")
+            what = f"{counted(len(pictures), 'picture')} left out, for this is no class folder: {named(pictures)}"
+            yield Finding("note", folder, what)
 
 
 def split_folders(root: Path) -> dict[str, Path]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from cvbench.clips import Tracks
-from cvbench.errors import DataError
+from cvbench.errors import DataError, counted
 from cvbench.readers.box_rows import line_numbers, read_lines
 from cvbench.readers.findings import Findings
 from cvbench.samples import FloatArray, IntArray
@@ -51,7 +51,7 @@ def read_truth(file: Path, classes: Sequence[str] = (), findings: Findings | Non
         kept = ((kinds == PEDESTRIAN) & (flag != 0)) | ignored
         _tell_what_is_left_out(kinds[~kept], file, findings)
     flat = (rows[:, 4] <= 0) | (rows[:, 5] <= 0)
-    findings.note_count(file, int((flat & kept).sum()), "box", "boxes", "of no area: left out")
+    findings.note_count(file, int((flat & kept).sum()), "box", "of no area: left out")
     kept &= ~flat
     _refuse_repeats(rows, lines, file)
     return _tracks(rows[kept], labels[kept], seen[kept], ignored[kept])
@@ -61,7 +61,7 @@ def _tell_what_is_left_out(kinds: IntArray, file: Path, findings: Findings) -> N
     """``kinds`` (k,): the classes of the rows that do not count."""
     if len(kinds):
         told = [
-            f"{rows:,} {'row' if rows == 1 else 'rows'} {'with flag 0' if kind == PEDESTRIAN else f'of class {kind}'}"
+            f"{counted(rows, 'row')} {'with flag 0' if kind == PEDESTRIAN else f'of class {kind}'}"
             for kind, rows in zip(*(column.tolist() for column in np.unique(kinds, return_counts=True)), strict=True)
         ]
         findings.note(file, f"left out: {', '.join(told)}; counted: class {PEDESTRIAN}")

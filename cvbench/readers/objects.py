@@ -51,14 +51,14 @@ def sound_boxes(boxes: Sequence[Box], height: int, width: int, where: Path | str
         (clipped, f"reaching out of the picture of {width}x{height}: clipped"),
         (repeated, "there twice: dropped"),
     ):
-        findings.note_count(where, number, "box", "boxes", what)
+        findings.note_count(where, number, "box", what)
     return list(sound)
 
 
 def sound_instances(masks: Sequence[Instance], where: Path | str, findings: Findings) -> list[Instance]:
     """Those with a pixel; what has none is dropped and noted."""
     kept = [one for one in masks if one.mask.any()]
-    findings.note_count(where, len(masks) - len(kept), "object", "objects", "without a pixel: dropped")
+    findings.note_count(where, len(masks) - len(kept), "object", "without a pixel: dropped")
     return kept
 
 

@@ -21,7 +21,7 @@ from annotated_types import Ge, Gt, Lt
 
 from cvbench.contracts import Finding, Reader, Splits
 from cvbench.datasets import gather
-from cvbench.errors import DataError
+from cvbench.errors import DataError, counted
 from cvbench.readers.decoded import decoded_once, listing_key
 from cvbench.readers.findings import Findings, summed_up
 from cvbench.readers.items import Item, items_of
@@ -40,7 +40,7 @@ INSTEAD = {  # of a test split, by the splits that are there
     frozenset({"train"}): "there is no test split: a part of train is drawn for it by a seed",
     frozenset({""}): "is not split: a part is drawn for test by a seed",
 }
-READING = 2
+READING = 2  # raise it when the same files give other annotations
 LEAST_SIDE = 1e-3  # pixels: a scaled box below this is as good as empty
 
 Annotation = UInt8Array | Sequence[Box] | Sequence[Instance]
@@ -207,7 +207,7 @@ class SceneReader(Reader):
                     sizes.add((data.spec.height, data.spec.width))
                     items += _item(root, scene, data)
             for what, number in converted.items():
-                findings.note(root, f"{number:,} {'picture' if number == 1 else 'pictures'} {what}")
+                findings.note(root, f"{counted(number, 'picture')} {what}")
             if len(sizes) > 1:
                 findings.blame(_unequal(sizes, root))
         except DataError as error:

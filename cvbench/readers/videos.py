@@ -177,7 +177,7 @@ class VideoReader(Reader):
         inside = (x1 < width) & (y1 < height) & (x2 > 0) & (y2 > 0)
         if findings is not None:
             what = "outside the picture: absent there"
-            findings.note_count(one.source, int((~inside).sum()), "box", "boxes", what)
+            findings.note_count(one.source, int((~inside).sum()), "box", what)
         frames, tracks = one.frames, one.tracks.select(inside)
         if size is not None:
             fit = Letterbox(height, width, size)

@@ -175,7 +175,7 @@ def test_what_is_learnt_holds_for_unseen_objects(tmp_path, name, share, digits):
     """Against saying the same of everything: a loss of ln 2 for SiamFC, the overlaps' variance for ATOM."""
     draws, rng = Draws(digits.test, Augmentation.ORDINARY), np.random.default_rng(0)
     net = trained(name, digits.train, tmp_path, steps=60).net.eval()
-    batch = net.batch(draws, rng, 16, 0)
+    batch = net.batch(draws, rng, 16)
     blind = np.log(2) if name == "siamfc" else float(batch["overlaps"].var())
     with torch.no_grad():
         assert float(net(batch)) < share * blind
@@ -407,7 +407,7 @@ def test_boxes_stay_in_the_picture():
 def test_mdnet_sees_late_videos_in_its_first_steps(digits):
     draws = Draws(digits.train, Augmentation.ORDINARY)
     net = MdNet(digits.train.spec.channels, OPTIONS["mdnet"]())
-    seen = {int(net.batch(draws, np.random.default_rng(seed), 4, 0)["track"]) for seed in range(40)}
+    seen = {int(net.batch(draws, np.random.default_rng(seed), 4)["track"]) for seed in range(40)}
     assert seen == set(range(len(draws.tracks)))
 
 

@@ -47,10 +47,7 @@ def with_others_tracks(clips: Clips, seed: int) -> Clips:
         raise NotApplicable("one clip alone: there are no other tracks to give it")
     order = np.random.default_rng(seed).permutation(len(clips))
     others = dict(zip(order.tolist(), np.roll(order, 1).tolist(), strict=True))
-    mixed = [
-        replace(clip, tracks=_until(clips.clips[others[place]].tracks, clip)) for place, clip in enumerate(clips.clips)
-    ]
-    return replace(clips, clips=tuple(mixed))
+    return clips.with_tracks(_until(clips.clips[others[place]].tracks, clip) for place, clip in enumerate(clips.clips))
 
 
 def _until(tracks: Tracks, clip: Clip) -> Tracks:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -65,9 +64,7 @@ class SingleObjectTracking(Task):
         return score(predictions, truth)
 
     def answers(self, predictions: Iterable[Any], data: Dataset) -> Dataset:
-        clips = as_clips(data)
-        pairs = zip(clips.clips, predictions, strict=True)
-        return replace(clips, clips=tuple(replace(clip, tracks=found.tracks()) for clip, found in pairs))
+        return as_clips(data).with_tracks(found.tracks() for found in predictions)
 
     def check_splits(self, splits: Splits) -> None:
         for data in (splits.test, splits.val):

@@ -41,7 +41,7 @@ class Atom(Network):
         self.prepare = nn.Sequential(nn.ReLU(), nn.Conv2d(deep, HIDDEN, 3, padding=1), nn.ReLU())
         self.judge = nn.Sequential(nn.Flatten(), nn.Linear(HIDDEN * TEST_POINTS**2, 128), nn.ReLU(), nn.Linear(128, 1))
 
-    def batch(self, draws: Draws, rng: np.random.Generator, count: int, step: int) -> Batch:
+    def batch(self, draws: Draws, rng: np.random.Generator, count: int) -> Batch:
         """Reference and test crops of pairs of frames, their boxes, and candidates with their true overlaps."""
         parts: dict[str, list[Tensor]] = {
             name: [] for name in ("references", "boxes", "tests", "candidates", "overlaps")

@@ -41,8 +41,8 @@ class Network(nn.Module, ABC):
     """What a learnt tracker's network must be able to do: draw what it learns from, its loss, and track."""
 
     @abstractmethod
-    def batch(self, draws: Draws, rng: np.random.Generator, count: int, step: int) -> Batch:
-        """What a step trains on: ``count`` samples, on the CPU. A pure function of the draws, ``rng`` and ``step``."""
+    def batch(self, draws: Draws, rng: np.random.Generator, count: int) -> Batch:
+        """What a step trains on: ``count`` samples, on the CPU. A pure function of the draws and ``rng``."""
 
     @abstractmethod
     def forward(self, batch: Batch) -> Tensor:
@@ -99,7 +99,7 @@ class LearntTracker(Model):
         def step(number: int) -> dict[str, Tensor]:
             net.train()
             rng = np.random.default_rng(derive_seed(seed, "draws", number, *own))
-            batch = {name: part.to(device) for name, part in net.batch(draws, rng, count, number).items()}
+            batch = {name: part.to(device) for name, part in net.batch(draws, rng, count).items()}
             with autocast(device, budget.precision):
                 loss = shared(batch)
             descent.step(loss.float(), number)

@@ -47,7 +47,7 @@ class MdNet(Network):
     def end(self) -> None:
         self.branches = nn.Identity()
 
-    def batch(self, draws: Draws, rng: np.random.Generator, count: int, step: int) -> Batch:
+    def batch(self, draws: Draws, rng: np.random.Generator, count: int) -> Batch:
         """``count`` boxes on the object of one video and three times as many beside it; a video a step.
 
         It is drawn, not taken in turn: the real videos come first, and a short training would see no other.

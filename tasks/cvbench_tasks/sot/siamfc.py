@@ -37,7 +37,7 @@ class SiamFc(Network):
         self.embed = backbone(channels, options.width)
         self.gain, self.bias = nn.Parameter(torch.tensor(0.01)), nn.Parameter(torch.zeros(()))
 
-    def batch(self, draws: Draws, rng: np.random.Generator, count: int, step: int) -> Batch:
+    def batch(self, draws: Draws, rng: np.random.Generator, count: int) -> Batch:
         """Crops around the object in two frames of a video, in the search picture anywhere near the middle."""
         pairs = [draws.pair(rng, self.options.gap) for _ in range(count)]
         exemplars = [crops(z.frame, squares(z.box, CONTEXT)[None], EXEMPLAR, "cpu") for z, _ in pairs]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -52,9 +51,7 @@ class Tracking(Task):
         return score(predictions, truth)
 
     def answers(self, predictions: Iterable[Any], data: Dataset) -> Dataset:
-        clips = as_clips(data)
-        pairs = zip(clips.clips, predictions, strict=True)
-        return replace(clips, clips=tuple(replace(clip, tracks=tracks) for clip, tracks in pairs))
+        return as_clips(data).with_tracks(predictions)
 
     def check_splits(self, splits: Splits) -> None:
         there = {}
