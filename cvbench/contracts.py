@@ -199,6 +199,10 @@ class Generator(ABC):
         """What the options name and :meth:`fit` reads besides ``train``: its content enters the fit's key."""
         return ()
 
+    def fits(self) -> tuple[str, ...]:
+        """The names of the generators that :meth:`fit` fits as its parts: their versions enter the fit's key."""
+        return ()
+
     @abstractmethod
     def fit(
         self, train: Dataset, *, budget: Budget | None, seed: int, progress: Progress, workplace: Workplace

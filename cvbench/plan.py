@@ -307,8 +307,10 @@ def fit_job(entry: GeneratorEntry, part: RealPart, seed: int, engine: str) -> Fi
     plugin: type[Generator] = load_plugin("generators", entry.name)
     options: Any = make_options(plugin.Options, entry.options, where=entry.label)
     budget = _filled(entry.budget, plugin.default_budget) if plugin.default_budget else None
-    reference = PluginRef(entry.name, _implementation(plugin), options_json(options))
     made: Generator = make_plugin("generators", entry.name, entry.options)
+    parts = [load_plugin("generators", name) for name in made.fits()]
+    implementation = " with ".join(_implementation(one) for one in (plugin, *parts))
+    reference = PluginRef(entry.name, implementation, options_json(options))
     reads = tuple(content_fingerprint(path) for path in made.reads())
     return FitJob(reference, budget, part, seed, engine, reads)
 

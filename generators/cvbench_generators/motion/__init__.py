@@ -68,6 +68,9 @@ class Motion(Generator):
     kinds = frozenset({AnnotationKind.TRACKS})
     Options = MotionOptions
 
+    def fits(self) -> tuple[str, ...]:
+        return () if self.options.objects in (CUT, SHAPES) else (self.options.objects,)
+
     def fit(
         self, train: Dataset, *, budget: Budget | None, seed: int, progress: Progress, workplace: Workplace
     ) -> Sampler:

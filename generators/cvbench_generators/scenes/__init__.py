@@ -82,6 +82,9 @@ class CutPaste(Generator):
         folder = self.options.texture_folder
         return (folder,) if folder is not None else ()
 
+    def fits(self) -> tuple[str, ...]:
+        return () if self.options.objects == CUT else (self.options.objects,)
+
     def fit(
         self, train: Dataset, *, budget: Budget | None, seed: int, progress: Progress, workplace: Workplace
     ) -> Sampler:

@@ -128,6 +128,9 @@ class Joint(Generator):
     default_budget = Budget(steps=3000, batch_size=32)
     Options = JointOptions
 
+    def fits(self) -> tuple[str, ...]:
+        return (self.options.drawn_by,)
+
     def fit(
         self, train: Dataset, *, budget: Budget | None, seed: int, progress: Progress, workplace: Workplace
     ) -> Sampler:
