@@ -263,12 +263,14 @@ class ModelInfo:
 class Learnt:
     """What a model's training depends on: the part that learns, by its name, and that part's options, a dataclass.
 
-    ``version``: of a part that is no model of the task itself; else the model's own counts.
+    ``version``: of a part that is no model of the task itself; else the model's own counts. ``reads``: files that the
+    options name and the training reads, such as weights: their content counts too.
     """
 
     name: str
     options: Any
     version: int | None = None
+    reads: tuple[Path, ...] = ()
 
 
 class Augmentation(StrEnum):

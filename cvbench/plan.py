@@ -211,13 +211,16 @@ class _Grid:
         options: Any = make_options(self.task.model_options(model.name), model.options, where=model.label)
         learnt = self.task.learnt(model.name, options)
         whole = self._reference(model.name, options)
-        return whole, self._reference(learnt.name, learnt.options, learnt.version) if learnt else None
+        return whole, self._reference(learnt.name, learnt.options, learnt.version, learnt.reads) if learnt else None
 
-    def _reference(self, name: str, options: Any, version: int | None = None) -> PluginRef:
+    def _reference(
+        self, name: str, options: Any, version: int | None = None, reads: tuple[Path, ...] = ()
+    ) -> PluginRef:
         known = {info.name: info.version for info in self.task.models()}
         which = f"v{known.get(name, 1) if version is None else version}"
+        read = "".join(f" reading {content_fingerprint(path)}" for path in reads)
         task = type(self.task)
-        return PluginRef(name, f"{task.__module__}:{task.__qualname__}.model {which}", options_json(options))
+        return PluginRef(name, f"{task.__module__}:{task.__qualname__}.model {which}{read}", options_json(options))
 
     def judgement(self, share: RealShare, generator: GeneratorEntry, seed: int) -> PlannedCell:
         """The fidelity of a generator's largest set of this seed: nothing is trained on it."""

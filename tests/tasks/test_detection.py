@@ -13,6 +13,7 @@ from cvbench_tasks.detection.augmentation import augmented, flipping, strong
 from cvbench_tasks.detection.batches import Batches
 from cvbench_tasks.detection.detections import Detections
 from cvbench_tasks.detection.models import TORCHVISION, YOLO, in_ultralytics
+from cvbench_tasks.detection.torchvision_form import from_torchvision
 from cvbench_tasks.detection.torchvision_models import build
 from cvbench_tasks.pretrained import check_weights
 from torchvision.models import detection, list_models
@@ -22,8 +23,12 @@ from cvbench.conformance import assert_task, tiny_pictures, tiny_scenes
 from cvbench.contracts import Augmentation, Budget, Splits, Workplace, silent
 from cvbench.datasets import as_kind
 from cvbench.errors import DataError, NotApplicable, UserError
+from cvbench.plan import make_plan
 from cvbench.plugins import make_options
 from cvbench.samples import AnnotationKind
+from cvbench.store import content_fingerprint
+from cvbench.suite_reading import parse_suite
+from cvbench.yaml_source import Source
 
 TASK = Detection()
 
@@ -391,3 +396,32 @@ def test_what_is_drawn_is_sure_and_inside_the_picture():
     assert answers.boxes.tolist() == [[0, 2, 10, 20]]
     assert answers.labels.tolist() == [1]
     assert len(answers) == len(data)
+
+
+def test_background_is_nothing_that_was_found():
+    boxes, labels = torch.tensor([[0.0, 0, 4, 4], [1, 1, 5, 5]]), torch.tensor([0, 2])
+    (found,) = from_torchvision([{"boxes": boxes, "scores": torch.tensor([0.9, 0.8]), "labels": labels}])
+    assert (found.labels.tolist(), found.boxes.tolist()) == ([1], [[1, 1, 5, 5]])
+
+
+@pytest.mark.parametrize(
+    ("task", "model", "data"),
+    [
+        ("detection", "yolov8n", "digit-scenes"),
+        ("instances", "yolov8n-seg", "digit-scenes"),
+        ("tracking", "sort", "moving-digits"),
+    ],
+)
+def test_other_weights_in_the_same_file_are_another_training(task, model, data, tmp_path):
+    file = tmp_path / "start.pt"
+    options = {"weights": str(file)}
+    around = {"detector": "yolov8n", "detector_options": options} if task == "tracking" else options
+    models = [{"name": model, "options": around}]
+    said = {"name": "s", "task": task, "datasets": [data], "models": models, "generators": ["noise"], "seeds": 1}
+
+    def key(weights):
+        file.write_bytes(weights)
+        content_fingerprint.cache_clear()  # a file counts as it is when a command first reads it
+        return make_plan(parse_suite(Source("s.yaml", said)), device="cpu").cells[0].job.model_key
+
+    assert key(b"one") == key(b"one") != key(b"other")

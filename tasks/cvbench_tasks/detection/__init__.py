@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cvbench.contracts import Budget, Model, ModelInfo, Scores, Splits, Task, Workplace
+from cvbench.contracts import Budget, Learnt, Model, ModelInfo, Scores, Splits, Task, Workplace
 from cvbench.errors import DataError
 from cvbench.samples import AnnotationKind, Dataset, DatasetSpec
 from cvbench.scenes import BoxedImages
@@ -60,6 +60,9 @@ class Detection(Task):
 
             return RcnnDetector(Rcnn(spec, options), options, device=workplace.device)
         return Detector(_network(name, spec, options), options, device=workplace.device)
+
+    def learnt(self, name: str, options: Any) -> Learnt:
+        return Learnt(name, options, reads=options.files if isinstance(options, YoloOptions) else ())
 
     def score(self, predictions: Iterable[Any], truth: Dataset) -> Scores:
         from cvbench.scenes import boxed

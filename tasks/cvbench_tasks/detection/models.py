@@ -71,6 +71,11 @@ class YoloOptions(DetectorOptions):
         if self.weights != "none" and not Path(self.weights).is_file():
             raise UserError(f"option 'weights': there is no file {self.weights!r}", hint="give a .pt file, or none")
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """What the options name and a training reads."""
+        return () if self.weights == "none" else (Path(self.weights),)
+
 
 # Of torchvision.models.detection, so that listing them imports nothing; a test holds the two equal.
 TORCHVISION = (

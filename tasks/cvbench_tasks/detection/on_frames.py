@@ -11,13 +11,21 @@ from typing import Any
 import numpy as np
 
 from cvbench.clips import as_clips, frames_with_boxes
-from cvbench.contracts import Augmentation, Budget, Model, Progress, Workplace
+from cvbench.contracts import Augmentation, Budget, Learnt, Model, Progress, Workplace
 from cvbench.errors import NotApplicable
 from cvbench.plugins import make_options
 from cvbench.samples import AnnotationKind, Dataset, DatasetSpec, UInt8Array
 from cvbench.scenes import BoxedImages
 from cvbench_tasks.detection import Detection
 from cvbench_tasks.detection.detections import Detections
+
+
+def learnt_on_frames(detector: str, options: Mapping[str, Any], about: Any) -> Learnt:
+    """What a tracker around this detector learns; ``about``: those of its own options that the training depends on."""
+    task = Detection()
+    versions = {info.name: info.version for info in task.models()}
+    made: Any = make_options(task.model_options(detector), options, where=detector)
+    return Learnt(detector, about, versions.get(detector, 1), task.learnt(detector, made).reads)
 
 
 class DetectorOnFrames(Model):

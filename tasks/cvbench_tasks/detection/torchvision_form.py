@@ -15,7 +15,11 @@ def to_torchvision(targets: list[Target]) -> list[Target]:
 
 
 def from_torchvision(found: list[dict[str, Tensor]]) -> list[Detections]:
-    """What was found in each picture; with masks where float ``masks`` (k, 1, H, W) in [0, 1] are there."""
+    """What was found in each picture; with masks where float ``masks`` (k, 1, H, W) in [0, 1] are there.
+
+    RetinaNet and FCOS have an output for the background too and may find it: that is nothing.
+    """
+    things = [{name: part[one["labels"] > 0] for name, part in one.items()} for one in found]
     return [
         Detections(
             one["boxes"].float().cpu().numpy(),
@@ -23,5 +27,5 @@ def from_torchvision(found: list[dict[str, Tensor]]) -> list[Detections]:
             one["labels"].cpu().numpy() - np.int64(1),
             (one["masks"][:, 0] > 0.5).cpu().numpy() if "masks" in one else None,
         )
-        for one in found
+        for one in things
     ]

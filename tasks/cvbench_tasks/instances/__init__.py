@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from cvbench.contracts import Budget, Model, ModelInfo, Scores, Splits, Task, Workplace
+from cvbench.contracts import Budget, Learnt, Model, ModelInfo, Scores, Splits, Task, Workplace
 from cvbench.errors import DataError
 from cvbench.samples import AnnotationKind, Dataset, DatasetSpec
 from cvbench.scenes import InstanceImages
@@ -48,6 +48,9 @@ class Instances(Task):
 
         torch.manual_seed(seed)
         return Detector(_network(name, spec, options), options, device=workplace.device)
+
+    def learnt(self, name: str, options: Any) -> Learnt:
+        return Learnt(name, options, reads=options.files if isinstance(options, YoloOptions) else ())
 
     def score(self, predictions: Iterable[Any], truth: Dataset) -> Scores:
         from cvbench_tasks.detection.coco_ap import score

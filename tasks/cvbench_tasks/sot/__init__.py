@@ -10,6 +10,7 @@ from cvbench.clips import as_clips
 from cvbench.contracts import Budget, Learnt, Model, ModelInfo, Scores, Splits, Task, Workplace
 from cvbench.errors import DataError
 from cvbench.samples import AnnotationKind, Dataset, DatasetSpec
+from cvbench_tasks.detection.on_frames import learnt_on_frames
 from cvbench_tasks.model_names import options_of
 from cvbench_tasks.sot.metrics import METRICS
 from cvbench_tasks.sot.models import LEARNT, OPTIONS, YoloCsrtOptions, known_models
@@ -55,7 +56,8 @@ class SingleObjectTracking(Task):
 
     def learnt(self, name: str, options: Any) -> Learnt | None:
         if name == "yolo_csrt":  # what follows the detections learns nothing
-            return Learnt(name, YoloCsrtOptions(options.detector, options.pictures))
+            trained = YoloCsrtOptions(options.detector, options.pictures)
+            return learnt_on_frames(options.detector, {}, trained)
         return Learnt(name, options) if name in LEARNT else None
 
     def score(self, predictions: Iterable[Any], truth: Dataset) -> Scores:

@@ -11,7 +11,7 @@ from cvbench.clips import as_clips
 from cvbench.contracts import Budget, Learnt, Model, ModelInfo, Scores, Splits, Task, Workplace
 from cvbench.errors import DataError
 from cvbench.samples import AnnotationKind, Dataset, DatasetSpec
-from cvbench_tasks.detection import Detection
+from cvbench_tasks.detection.on_frames import learnt_on_frames
 from cvbench_tasks.model_names import options_of
 from cvbench_tasks.splits import check_classes
 from cvbench_tasks.tracking.metrics import METRICS
@@ -42,8 +42,7 @@ class Tracking(Task):
     def learnt(self, name: str, options: Any) -> Learnt:
         detector: TrackerOptions = options
         trained = TrackerOptions(detector.detector, detector.detector_options, detector.pictures)
-        versions = {info.name: info.version for info in Detection().models()}
-        return Learnt(detector.detector, trained, versions.get(detector.detector, 1))
+        return learnt_on_frames(detector.detector, detector.detector_options or {}, trained)
 
     def score(self, predictions: Iterable[Any], truth: Dataset) -> Scores:
         from cvbench_tasks.tracking.metrics import score
