@@ -10,6 +10,7 @@ derived, never carried. That is why a run killed at any moment and continued end
 from __future__ import annotations
 
 import copy
+import json
 import math
 import pickle
 import time
@@ -35,6 +36,7 @@ LOOK_EVERY = 20  # steps between looks at the losses: each look waits for the de
 
 
 Curves = dict[str, list[tuple[int, float]]]  # loss → (steps done, its value) every LOOK_EVERY steps
+CURVES = "curves.json"  # what ``cvbench show curves`` looks for in a saved sampler
 
 
 class Stateful(Protocol):
@@ -294,6 +296,17 @@ def _stop_if_not_finite(losses: Mapping[str, Tensor], step: int, steps: int) -> 
                 f"{name} became {loss.detach().float().mean().item()} by step {step + 1} of {steps}; "
                 "try a lower learning rate or precision: fp32"
             )
+
+
+def save_curves(curves: Curves, folder: Path) -> None:
+    """Keep them beside a saved sampler."""
+    (folder / CURVES).write_text(json.dumps(curves))
+
+
+def load_curves(folder: Path) -> Curves:
+    """What :func:`save_curves` wrote there."""
+    curves: Curves = json.loads((folder / CURVES).read_text())
+    return curves
 
 
 def _save_checkpoint(folder: Path, state: Mapping[str, Stateful], done: int, curves: Curves) -> None:

@@ -67,6 +67,18 @@ def predictions(
     _write(sheets_of_answers, run, seed, out_folder, NO_MODEL)
 
 
+@show.command()
+def curves(
+    run: RunArgument,
+    out_folder: Annotated[Path, OUT] = Path("curves"),
+    seed: SeedOption = None,
+) -> None:
+    """Write a chart per generator's fit: its losses over the steps, and what was watched while it went on."""
+    from cvbench.curve_showing import charts_of_fits
+
+    _write(charts_of_fits, run, seed, out_folder, "no fit of this run that kept curves is in the cache (any more)")
+
+
 class ClipFormat(StrEnum):
     """What an annotated clip is written as."""
 

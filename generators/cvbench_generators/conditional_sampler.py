@@ -17,7 +17,7 @@ from cvbench.datasets import gather
 from cvbench.errors import NotApplicable
 from cvbench.samples import Dataset, DatasetSpec, IntArray, LabelledImages, proportional_counts, shuffled_labels
 from cvbench.seeds import derive_seed
-from cvbench.training import Curves, load_weights, save_weights
+from cvbench.training import Curves, load_curves, load_weights, save_curves, save_weights
 from cvbench_generators.saved_sampler import read_back
 
 FORMAT = 2
@@ -118,7 +118,7 @@ class ConditionalSampler(Sampler):
             "notes": list(self.notes),
         }
         (folder / "sampler.json").write_text(json.dumps(description, indent=1))
-        (folder / "curves.json").write_text(json.dumps(self.curves))
+        save_curves(self.curves, folder)
 
 
 def load_sampler(folder: Path, device: str, build: Build) -> ConditionalSampler:
@@ -131,7 +131,7 @@ def load_sampler(folder: Path, device: str, build: Build) -> ConditionalSampler:
         counts = np.array(description["class_counts"], dtype=np.int64)
         network, draw = build(spec, about)
         load_weights(network, folder / "network.safetensors")
-        curves, notes = json.loads((folder / "curves.json").read_text()), tuple(description["notes"])
+        curves, notes = load_curves(folder), tuple(description["notes"])
     network.to(device).to(memory_format=torch.channels_last)
     return ConditionalSampler(network, draw, spec, counts, about, curves, notes)
 

@@ -17,7 +17,7 @@ from cvbench.errors import NotApplicable
 from cvbench.fidelity.probe import Probe, load_probe
 from cvbench.samples import DatasetSpec, IntArray, LabelledImages, UInt8Array, shuffled_labels
 from cvbench.seeds import derive_seed
-from cvbench.training import Curves
+from cvbench.training import Curves, load_curves, save_curves
 from cvbench_generators.conditional_sampler import CHUNK, ConditionalSampler, counts_to_draw
 from cvbench_generators.saved_sampler import read_back
 
@@ -62,7 +62,7 @@ class LabelledSampler(Sampler):
             **more,
         }
         (folder / "labels.json").write_text(json.dumps(description, indent=1))
-        (folder / "curves.json").write_text(json.dumps(self.curves))
+        save_curves(self.curves, folder)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,7 +179,7 @@ def load_labelled(load: Load, folder: Path, device: str) -> LabelledSampler:
         shared: dict[str, Any] = {
             "spec": DatasetSpec.from_json(description["spec"]),
             "class_counts": counts,
-            "curves": json.loads((folder / "curves.json").read_text()),
+            "curves": load_curves(folder),
             "notes": tuple(description["notes"]),
         }
         if description["labels"] == "per_class":

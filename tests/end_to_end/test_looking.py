@@ -3,6 +3,8 @@
 import numpy as np
 from PIL import Image
 
+from cvbench.curve_showing import chart
+
 SUITE = """
 name: pairs
 task: segmentation
@@ -39,3 +41,39 @@ def test_a_suite_of_a_folder_beside_it_can_be_looked_at_from_anywhere(tmp_path, 
     rows = 4  # picture, truth, trained on real alone, with cut_paste; nothing that a control is part of
     assert Image.open(sheet).height // 256 == rows
     assert "the run has no seed 7" in cvbench("show", "predictions", run, "--seed", 7).err
+
+
+FITS = """
+name: fits
+task: classification
+seeds: 1
+datasets: [digits]
+models: [simple_cnn]
+generators:
+  - {name: vae, budget: {steps: 45, batch_size: 8}, options: {width: 16}}
+  - {name: dcgan, budget: {steps: 20, batch_size: 8}, options: {width: 8}}
+  - copy
+regimes: [mixed]
+ratios: [0.1]
+fidelity: none
+budget: {steps: 2, batch_size: 4}
+"""
+
+
+def test_the_curves_of_fits_are_drawn(tmp_path, cvbench):
+    (tmp_path / "suite.yaml").write_text(FITS)
+    assert cvbench("run", tmp_path / "suite.yaml", "--out", tmp_path / "run").code == 0
+    shown = cvbench("show", "curves", tmp_path / "run", "--out", tmp_path / "curves")
+    assert shown.code == 0, shown
+    vae, dcgan = (tmp_path / "curves" / f"digits-100_-{name}-seed0.png" for name in ("vae", "dcgan"))
+    assert sorted((tmp_path / "curves").iterdir()) == [dcgan, vae]  # a control fits nothing
+    assert all(np.asarray(Image.open(file)).std() > 10 for file in (vae, dcgan))
+    assert "the run has no seed 7" in cvbench("show", "curves", tmp_path / "run", "--seed", 7).err
+
+
+def test_a_line_of_a_curve_joins_the_panel_of_its_kind():
+    loss = [(1, 2.0), (21, 1.0), (41, 0.5)]
+    one = chart({"loss, 3": loss, "loss, 7": loss}, "two classes")
+    two = chart({"loss": loss, "mode coverage": [(20, 1.0)]}, "two kinds")
+    assert two.width > 1.5 * one.width
+    assert one.height == two.height

@@ -19,7 +19,7 @@ from cvbench.datasets import load_dataset
 from cvbench.errors import DataError, NotApplicable
 from cvbench.samples import Dataset, DatasetSpec, IntArray, LabelledImages, UInt8Array, labelled, proportional_counts
 from cvbench.seeds import derive_seed
-from cvbench.training import Curves, load_weights, save_weights, to_tensor
+from cvbench.training import Curves, load_curves, load_weights, save_curves, save_weights, to_tensor
 from cvbench_generators.conditional_sampler import pictures_to_learn, to_bytes
 from cvbench_generators.saved_sampler import read_back
 
@@ -108,7 +108,7 @@ class TranslatingSampler(Translator):
             "notes": list(self.notes),
         }
         (folder / "sampler.json").write_text(json.dumps(description, indent=1))
-        (folder / "curves.json").write_text(json.dumps(self.curves))
+        save_curves(self.curves, folder)
         (folder / "source").mkdir(exist_ok=True)
         self.source.save(folder / "source")
 
@@ -124,7 +124,7 @@ def load_translator(folder: Path, device: str, build: Build) -> TranslatingSampl
         load_weights(networks, folder / "networks.safetensors")
         counts = np.array(description["class_counts"], dtype=np.int64)
         corruption = None if description["corruption"] is None else Corruption(**description["corruption"])
-        curves, notes = json.loads((folder / "curves.json").read_text()), tuple(description["notes"])
+        curves, notes = load_curves(folder), tuple(description["notes"])
     networks.to(device).to(memory_format=torch.channels_last)
     return TranslatingSampler(networks, turn, source, corruption, counts, about, curves, notes)
 

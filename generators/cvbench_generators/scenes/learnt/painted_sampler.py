@@ -18,7 +18,7 @@ from cvbench.errors import NotApplicable
 from cvbench.plugins import make_options, options_json
 from cvbench.samples import DatasetSpec, IntArray, Pictures, UInt8Array
 from cvbench.seeds import derive_seed
-from cvbench.training import Curves, load_weights, save_weights, to_tensor
+from cvbench.training import Curves, load_curves, load_weights, save_curves, save_weights, to_tensor
 from cvbench_generators.conditional_sampler import to_bytes
 from cvbench_generators.saved_sampler import read_back
 from cvbench_generators.scenes.learnt import LayoutOptions
@@ -87,7 +87,7 @@ class PaintedSampler(Sampler):
         options: Mapping[str, Any] = options_json(self.regions.options)
         description = {"format": FORMAT, "options": options, "notes": list(self.notes)}
         (folder / "sampler.json").write_text(json.dumps(description, indent=1))
-        (folder / "curves.json").write_text(json.dumps(self.curves))
+        save_curves(self.curves, folder)
 
 
 def load_painted(folder: Path, device: str, painting: Painting) -> PaintedSampler:
@@ -100,6 +100,6 @@ def load_painted(folder: Path, device: str, painting: Painting) -> PaintedSample
         regions = regions_of(load_dataset(folder / "train"), options, painting.name)
         networks = painting.build(regions.train.spec, options)
         load_weights(networks, folder / "networks.safetensors")
-        curves, notes = json.loads((folder / "curves.json").read_text()), tuple(description["notes"])
+        curves, notes = load_curves(folder), tuple(description["notes"])
     networks.to(device).to(memory_format=torch.channels_last)
     return PaintedSampler(painting, networks, regions, curves, notes)
