@@ -138,6 +138,8 @@ def main() -> None:
     asked.add_argument("--judged", type=int, default=5000)
     said = asked.parse_args()
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    if said.pictures % BATCH or said.steps * BATCH % said.pictures:
+        asked.error(f"--pictures in whole batches of {BATCH}, --steps in whole epochs: ultralytics counts in these")
     data = scenes(said.pictures, said.side)
     our_seconds(data, 2)
     measured = {

@@ -20,7 +20,7 @@ MOST_NAMED = 12  # lines of a panel that a legend names
 
 
 def charts_of_fits(run: RunFolder, store: Store, seed: int | None) -> Iterator[tuple[str, Image.Image]]:
-    """File name and chart of every fit of one seed that the cache holds and that kept curves.
+    """File name and chart of each generator's fit of one seed, if the cache holds it and it kept curves.
 
     Raises :class:`~cvbench.errors.UserError` for a seed that the run has not.
     """
@@ -36,7 +36,7 @@ def charts_of_fits(run: RunFolder, store: Store, seed: int | None) -> Iterator[t
 
 
 def _kept(generator: Mapping[str, Any], store: Store) -> Curves:
-    """The fit's own curves; where another generator is a part of it, that one's."""
+    """The fit's own curves; where another generator draws all of it, that one's."""
     fitted = store.find("sampler", generator["sampler"])
     files = sorted(fitted.folder.rglob(CURVES), key=lambda file: len(file.parts)) if fitted else []
     return load_curves(files[0].parent) if files else {}

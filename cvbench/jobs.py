@@ -7,7 +7,7 @@ result depends on and nothing else: no path, no order of a list, no number of wo
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -23,11 +23,20 @@ FILTER_VERSION = 2  # raise it when a filter keeps other samples
 
 @dataclass(frozen=True)
 class PluginRef:
-    """A plugin with its options, defaults filled in. ``implementation`` is ``module:Class`` and version."""
+    """A plugin with its options, defaults filled in. ``implementation`` is ``module:Class`` and version.
+
+    ``reads``: a path that the options name → the fingerprint of what lies there.
+    """
 
     name: str
     implementation: str
     options: Mapping[str, Any]
+    reads: Mapping[str, str] = field(default_factory=dict)
+
+    def description(self) -> dict[str, Any]:
+        """For content keys: a path counts by what lies there, not by where it is."""
+        options = _with_contents(dict(self.options), self.reads)
+        return {"name": self.name, "implementation": self.implementation, "options": options}
 
 
 @dataclass(frozen=True)
@@ -73,27 +82,23 @@ class RealPart:
 
 @dataclass(frozen=True)
 class FitJob:
-    """Fit a generator on the real part (or, for the oracle, on what the part holds back).
-
-    ``reads``: content fingerprints of the files that its options name.
-    """
+    """Fit a generator on the real part (or, for the oracle, on what the part holds back)."""
 
     generator: PluginRef
     budget: Budget | None
     part: RealPart
     seed: int
     engine: str
-    reads: tuple[str, ...] = ()
 
     def description(self) -> dict[str, Any]:
         """For content keys."""
         return {
-            "generator": asdict(self.generator),
+            "generator": self.generator.description(),
             "budget": asdict(self.budget) if self.budget else None,
             "part": self.part.description(),
             "seed": self.seed,
             "engine": self.engine,
-            "reads": list(self.reads),
+            "reads": sorted(self.generator.reads.values()),
         }
 
     @cached_property
@@ -254,7 +259,7 @@ class CellJob:
         always = {
             "task": self.task.name,
             "data": self.part.data.fingerprint,
-            "model": asdict(self.learnt or self.model),
+            "model": (self.learnt or self.model).description(),
             "weights_seed": self.weights_seed,
             "engine": self.engine,
         }
@@ -278,9 +283,16 @@ class CellJob:
     @cached_property
     def key(self) -> str:
         """The content key of the scores: the last thing that a cell makes."""
-        said = {"model": self.model_key, "task": asdict(self.task)}
+        said = {"model": self.model_key, "task": self.task.description()}
         around = self.learnt is not None and self.learnt != self.model  # what is scored is more than what was trained
-        return content_key("scores", said | ({"around": asdict(self.model)} if around else {}))
+        return content_key("scores", said | ({"around": self.model.description()} if around else {}))
+
+
+def _with_contents(options: Any, reads: Mapping[str, str]) -> Any:
+    """The options with fingerprints in the place of the paths."""
+    if isinstance(options, Mapping):
+        return {name: _with_contents(value, reads) for name, value in options.items()}
+    return reads.get(options, options) if isinstance(options, str) else options
 
 
 Job = FitJob | ProbeJob | SampleJob | MixJob | JudgeJob | CellJob

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -210,17 +210,16 @@ class _Grid:
         """The model, and the part of it that learns."""
         options: Any = make_options(self.task.model_options(model.name), model.options, where=model.label)
         learnt = self.task.learnt(model.name, options)
-        whole = self._reference(model.name, options)
-        return whole, self._reference(learnt.name, learnt.options, learnt.version, learnt.reads) if learnt else None
+        reads = _contents(learnt.reads) if learnt else {}
+        whole = self._reference(model.name, options, None, reads)
+        return whole, self._reference(learnt.name, learnt.options, learnt.version, reads) if learnt else None
 
-    def _reference(
-        self, name: str, options: Any, version: int | None = None, reads: tuple[Path, ...] = ()
-    ) -> PluginRef:
+    def _reference(self, name: str, options: Any, version: int | None, reads: Mapping[str, str]) -> PluginRef:
         known = {info.name: info.version for info in self.task.models()}
         which = f"v{known.get(name, 1) if version is None else version}"
-        read = "".join(f" reading {content_fingerprint(path)}" for path in reads)
         task = type(self.task)
-        return PluginRef(name, f"{task.__module__}:{task.__qualname__}.model {which}{read}", options_json(options))
+        implementation = f"{task.__module__}:{task.__qualname__}.model {which}"
+        return PluginRef(name, implementation, options_json(options), reads)
 
     def judgement(self, share: RealShare, generator: GeneratorEntry, seed: int) -> PlannedCell:
         """The fidelity of a generator's largest set of this seed: nothing is trained on it."""
@@ -313,9 +312,13 @@ def fit_job(entry: GeneratorEntry, part: RealPart, seed: int, engine: str) -> Fi
     made: Generator = make_plugin("generators", entry.name, entry.options)
     parts = [load_plugin("generators", name) for name in made.fits()]
     implementation = " with ".join(_implementation(one) for one in (plugin, *parts))
-    reference = PluginRef(entry.name, implementation, options_json(options))
-    reads = tuple(content_fingerprint(path) for path in made.reads())
-    return FitJob(reference, budget, part, seed, engine, reads)
+    reference = PluginRef(entry.name, implementation, options_json(options), _contents(made.reads()))
+    return FitJob(reference, budget, part, seed, engine)
+
+
+def _contents(paths: Iterable[Path]) -> dict[str, str]:
+    """Path, as the options have it → the fingerprint of what lies there."""
+    return {str(path): content_fingerprint(path) for path in paths}
 
 
 def _filled(asked: BudgetEntry, default: Budget) -> Budget:

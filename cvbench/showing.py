@@ -26,7 +26,8 @@ WALK_SEED = 0
 
 
 def sheets_of(run: RunFolder, store: Store, seed: int | None) -> Iterator[tuple[str, Image.Image]]:
-    """File name and contact sheet of every synthetic set of one seed that the cache holds, then of its latent's walk.
+    """File name and contact sheet of each generator's largest set of one seed, as the cache holds it, then of its
+    latent's walk.
 
     Raises :class:`UserError` for a seed that the run has not.
     """

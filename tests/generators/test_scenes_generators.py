@@ -11,9 +11,13 @@ import pytest
 from cvbench_generators.scenes import CutPaste, CutPasteOptions, cut_paste, drawn_objects
 from cvbench_generators.scenes.annotating import Visibility, annotated
 from cvbench_generators.scenes.composing import Scene
+from cvbench_generators.scenes.distractors import draw_distractor
+from cvbench_generators.scenes.layout import learnt_layouts
 from cvbench_generators.scenes.objects import objects_of, whole_objects
 from cvbench_generators.scenes.pasting import Patch, paste
 from cvbench_generators.scenes.pieces import content_box
+from cvbench_generators.scenes.placing import Ground
+from cvbench_generators.scenes.stock import Stock
 
 from cvbench.conformance import tiny_pictures, tiny_scenes
 from cvbench.contracts import Workplace, silent
@@ -348,11 +352,39 @@ def test_a_damaged_sampler_is_one_line(damage, tmp_path):
     assert str(tmp_path) in str(caught.value)
 
 
+def test_no_distractor_is_cut_from_a_crowd():
+    """Its people are objects without a box each: a copy would teach that people are none."""
+    image, everywhere = np.zeros((48, 64, 1), np.uint8), np.array([[0, 0, 64, 48]], np.float32)
+    nothing, content = np.zeros((0, 4), np.float32), everywhere[0]
+    for crowds, drawn_at_all in ((everywhere, False), (nothing, True)):
+        ground = Ground(48, 64, content, nothing, crowds)
+        tries = [draw_distractor(image, ground, np.random.default_rng(seed)) for seed in range(20)]
+        assert any(tries) is drawn_at_all
+    crowded = replace(discs(1), crowd=np.array([True, False]))
+    stock = Stock(crowded, crowded, learnt_layouts(crowded, None), CutPasteOptions(), False)
+    assert stock.crowds_on(0).tolist() == crowded.boxes[:1].tolist()
+    assert stock.boxes_on(0).tolist() == crowded.boxes[1:].tolist()
+
+
+def test_an_object_whose_box_alone_is_touched_stays():
+    thin = np.zeros((48, 64), np.bool_)
+    thin[range(10, 16), range(10, 16)] = True  # six pixels: less than would do for one that is covered
+    ground = InstanceImages.of_instances(SPEC, np.zeros((1, 48, 64, 1), np.uint8), [[Instance(0, thin)]])
+    patch = Patch(1, 14, 10, np.full((2, 2, 1), 255, np.uint8), np.ones((2, 2), np.bool_), 4)
+    (found,) = annotated(ground.images, [Scene(0, False, (patch,))], ground, Visibility(0.25, 10)).masks(0)
+    assert np.array_equal(found, thin)
+
+
 def test_what_it_cannot_do_is_said(tmp_path):
     with pytest.raises(NotApplicable, match="needs pictures with masks, boxes or instances"):
         fitted(tiny_pictures(8, 8, 1), tmp_path)
     with pytest.raises(NotApplicable, match="no object to cut in the 1 training pictures"):
         fitted(tiny_scenes(32, 32, 1).select([0]), tmp_path)
+    data, crowds = discs(), np.ones(12, np.bool_)
+    with pytest.raises(NotApplicable, match="none of their 12 objects has least_pixels of 10 and is no crowd"):
+        fitted(replace(data, crowd=crowds), tmp_path)
+    with pytest.raises(NotApplicable, match="none of their 12 objects has least_pixels of 900"):
+        fitted(data, tmp_path, least_pixels=900)
     with pytest.raises(NotApplicable, match="cannot be asked for by class"):
         next(fitted(discs(), tmp_path).sample(2, seed=0, class_counts=np.array([1, 1], np.int64)))
 

@@ -1,5 +1,7 @@
 """Pictures with masks, boxes and instances: what they refuse, and that nothing is lost on any way through them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -67,6 +69,13 @@ def test_saved_and_loaded_is_the_same(kind, tmp_path):
     assert loaded.fingerprint == data.fingerprint
     assert loaded.spec == data.spec
     assert isinstance(loaded.images, np.memmap)
+
+
+def test_more_classes_than_a_byte_holds_cannot_be_painted():
+    names = tuple(f"class {k}" for k in range(255))
+    data = InstanceImages.of_instances(replace(SPEC, classes=names), PICTURE, [[]])
+    with pytest.raises(DataError, match="255 classes and the background do not fit"):
+        as_kind(data, AnnotationKind.MASK)
 
 
 def test_instances_serve_as_boxes_and_painted_as_masks():

@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from cvbench.conformance import tiny_scenes
 from cvbench.datasets import as_kind
 from cvbench.errors import DataError, PluginError
 from cvbench.samples import AnnotationKind, DatasetSpec
-from cvbench.scenes import Instance, InstanceImages
+from cvbench.scenes import BoxedImages, Instance, InstanceImages
 
 SIDE = 130  # so that all three of COCO's sizes occur
 
@@ -99,6 +100,19 @@ def test_scores_are_pycocotools(seed, classes, masks):
         assert (np.isnan(own) and value == -1) or own == pytest.approx(value, abs=1e-9)
 
 
+def test_a_class_is_not_crowded_out_by_another():
+    """COCO's limit of 100 detections is per picture and class."""
+    truth = scenes(np.random.default_rng(3), 2).select([0])
+    box = np.array([[2, 2, 12, 12]], np.float32)
+    one = BoxedImages.of(replace(truth.spec, kind=AnnotationKind.BOXES), truth.images, [box], [np.array([1])])
+    boxes = np.concatenate([np.repeat(box + 30, 150, axis=0), box])
+    scores = np.array([0.9] * 150 + [0.8], np.float32)
+    found = [Detections(boxes, scores, np.array([0] * 150 + [1]))]
+    ours, theirs = score(found, one, masks=False), reference(one, found, masks=False)
+    assert ours.values["mAP50-95"] == pytest.approx(theirs.stats[0])
+    assert ours.values["mAP50-95"] == pytest.approx(1)
+
+
 def exactly(truth: InstanceImages) -> list[Detections]:
     return [
         Detections(
@@ -148,7 +162,7 @@ def boxed(boxes=((1, 1, 5, 5),), scores=(0.5,), labels=(0,), masks=None) -> Dete
         (boxed(boxes=((1, 1, 5),)), "must be"),
         (boxed(scores=(0.5, 0.6)), "must be"),
         (boxed(boxes=((1, 1, np.nan, 5),)), "NaN"),
-        (boxed(labels=(2,)), "found the class 2, there are 2 classes"),
+        (boxed(labels=(2,)), "found classes from 2 to 2, there are 2 classes"),
         (boxed(), "masks of a picture must be"),
         (boxed(masks=np.zeros((1, 4, 4), np.bool_)), "masks of a picture must be"),
         (np.zeros((1, 6)), "must be Detections"),

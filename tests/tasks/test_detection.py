@@ -22,7 +22,7 @@ from torchvision.ops import box_iou, masks_to_boxes
 from cvbench.conformance import assert_task, tiny_pictures, tiny_scenes
 from cvbench.contracts import Augmentation, Budget, Splits, Workplace, silent
 from cvbench.datasets import as_kind
-from cvbench.errors import DataError, NotApplicable, UserError
+from cvbench.errors import DataError, NotApplicable, PluginError, UserError
 from cvbench.plan import make_plan
 from cvbench.plugins import make_options
 from cvbench.samples import AnnotationKind
@@ -69,14 +69,13 @@ def test_the_static_list_is_torchvisions():
 
 
 @pytest.mark.parametrize("name", ["ssdlite320_mobilenet_v3_large", "fcos_resnet50_fpn"])
-def test_torchvisions_detectors_train_at_the_pictures_own_size(tmp_path, name):
+def test_torchvisions_detectors_train_whole_and_at_the_right_size(tmp_path, name):
     data = scenes(channels=1)
     model = trained(data.select([0, 1, 2, 3]), tmp_path, name=name, steps=1)
-    scores = TASK.score(model.predict(data), data)
-    assert scores.values.keys() == {"mAP50-95", "mAP50", "mAP75", "AR100"}
-    if name.startswith("fcos"):
-        assert model.net.model.transform.min_size == (40,)
-        assert not any(parameter.requires_grad is False for parameter in model.net.parameters())
+    assert all(np.isfinite(one.scores).all() for one in model.predict(data))
+    assert all(parameter.requires_grad for parameter in model.net.parameters())
+    own_size = (40,) if name.startswith("fcos") else (320,)
+    assert model.net.model.transform.min_size == own_size
 
 
 def test_pictures_without_objects_can_be_trained_on(tmp_path):
@@ -232,7 +231,6 @@ def test_yolos_train_and_find(tmp_path, name):
     pytest.importorskip("ultralytics")
     data = scenes()  # 40 by 48: padded to whole cells, and back
     found = list(trained(data, tmp_path, name=name, options={"ema": 0.0}).predict(data))
-    assert TASK.score(found, data).values["AR100"] <= 1
     assert all((one.boxes <= [48, 40, 48, 40]).all() and (one.boxes >= 0).all() for one in found)
     assert max(len(one.boxes) for one in found) > 0
 
@@ -325,6 +323,8 @@ def test_yolo_weights_are_read_from_a_file_without_running_what_is_in_it(tmp_pat
         workplace=Workplace(tmp_path),
     )  # fmt: skip
     assert bits(again) == bits(model)
+    with pytest.raises(UserError, match=r"of yolov8n's \d+ tensors are in .*name that one as the model"):
+        trained(data, tmp_path / "c", name="yolov8n", options={"weights": str(file)})
     (tmp_path / "broken.pt").write_bytes(b"no weights")
     with pytest.raises(UserError, match=r"broken\.pt cannot be read"):
         trained(data, tmp_path / "b", name="yolo11n", options={"weights": str(tmp_path / "broken.pt")})
@@ -370,6 +370,13 @@ def test_the_ancestors_learn_where_the_bright_boxes_are(tmp_path, name, steps):
     assert bits(again) == bits(model)
 
 
+def test_the_svms_are_fitted_on_every_object(tmp_path, monkeypatch):
+    monkeypatch.setattr("cvbench_tasks.detection.rcnn.MOST_PROPOSALS", 5)
+    data = scenes()
+    features, _, overlap = trained(data, tmp_path, name="rcnn", steps=1)._regions(data, 0)
+    assert ((overlap == 1).any(axis=1).sum(), len(features)) == (len(data.boxes), len(data.boxes) + 5)
+
+
 @pytest.mark.parametrize("name", ["fast_rcnn", "rcnn"])
 def test_the_ancestors_bear_pictures_without_objects_or_proposals(tmp_path, name):
     data = scenes(channels=1)
@@ -398,6 +405,22 @@ def test_what_is_drawn_is_sure_and_inside_the_picture():
     assert len(answers) == len(data)
 
 
+def test_what_does_not_fit_is_told():
+    box, score, data = np.array([[1, 1, 5, 5]], np.float32), np.ones(1, np.float32), tiny_scenes(40, 48, 3)
+    with pytest.raises(PluginError, match="found classes from -1 to -1"):
+        Detections(box, score, np.array([-1])).checked(data.spec, masks=False)
+    with pytest.raises(PluginError, match="masks must be bool, not float32"):
+        Detections(box, score, np.array([0]), np.full((1, 40, 48), 0.7, np.float32)).checked(data.spec, masks=True)
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_fast_rcnn_finds_boxes_where_they_are_at_every_size(tmp_path, size):
+    options = {"ema": 0.0, "warmup": 0, "width": 16, "enlarge": size}
+    model = trained(scenes(), tmp_path, name="fast_rcnn", steps=40, options=options)
+    assert model.net.maps(torch.zeros(2, 3, 40, 48))["map"].shape[2:] == (10 * size, 12 * size)
+    assert TASK.score(model.predict(scenes()), scenes()).values["mAP50"] > 0.3
+
+
 def test_background_is_nothing_that_was_found():
     boxes, labels = torch.tensor([[0.0, 0, 4, 4], [1, 1, 5, 5]]), torch.tensor([0, 2])
     (found,) = from_torchvision([{"boxes": boxes, "scores": torch.tensor([0.9, 0.8]), "labels": labels}])
@@ -413,15 +436,16 @@ def test_background_is_nothing_that_was_found():
     ],
 )
 def test_other_weights_in_the_same_file_are_another_training(task, model, data, tmp_path):
-    file = tmp_path / "start.pt"
-    options = {"weights": str(file)}
-    around = {"detector": "yolov8n", "detector_options": options} if task == "tracking" else options
-    models = [{"name": model, "options": around}]
-    said = {"name": "s", "task": task, "datasets": [data], "models": models, "generators": ["noise"], "seeds": 1}
-
-    def key(weights):
-        file.write_bytes(weights)
+    def keys(weights, name="start.pt"):
+        (tmp_path / name).write_bytes(weights)
         content_fingerprint.cache_clear()  # a file counts as it is when a command first reads it
-        return make_plan(parse_suite(Source("s.yaml", said)), device="cpu").cells[0].job.model_key
+        options = {"weights": str(tmp_path / name)}
+        around = {"detector": "yolov8n", "detector_options": options} if task == "tracking" else options
+        models = [{"name": model, "options": around}]
+        said = {"name": "s", "task": task, "datasets": [data], "models": models, "generators": ["noise"], "seeds": 1}
+        job = make_plan(parse_suite(Source("s.yaml", said)), device="cpu").cells[0].job
+        return job.model_key, job.key
 
-    assert key(b"one") == key(b"one") != key(b"other")
+    first = keys(b"one")
+    assert keys(b"one", "moved.pt") == first
+    assert not set(keys(b"other")) & set(first)

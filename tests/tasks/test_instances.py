@@ -31,7 +31,6 @@ def test_yolo_seg_trains_finds_masks_and_survives_a_kill(tmp_path, monkeypatch, 
     more = {"name": name, "task": TASK, "options": {"flips": "both", "enlarge": enlarge}}
     model = trained(data, tmp_path / "a", **more)
     found = list(model.predict(data))
-    assert TASK.score(found, data).values["AR100"] <= 1
     assert all(one.masks.shape == (len(one.boxes), 40, 48) for one in found)
     for one in found:  # a mask stays within its box, give or take a pixel's rounding
         for box, mask in zip(one.boxes, one.masks, strict=True):

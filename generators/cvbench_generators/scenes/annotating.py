@@ -89,7 +89,7 @@ def _kept(scene: Scene, owners: Owners, backgrounds: InstanceImages, least: Visi
             piece = Piece(piece.label, width - piece.box[2], piece.y, piece.mask[:, ::-1], piece.crowd)
         x1, y1, x2, y2 = piece.box
         covered = owners[y1:y2, x1:x2] > 0
-        if covered.any():
+        if (piece.mask & covered).any():
             seen = piece.mask & ~covered
             if not least.enough(seen, int(np.count_nonzero(piece.mask))):
                 continue

@@ -33,7 +33,7 @@ def draw_scene(stock: Stock, rng: np.random.Generator) -> Scene:
     background = int(rng.integers(len(stock.backgrounds)))
     image, flips = stock.backgrounds.images[background], stock.options.flips != "none"
     height, width = image.shape[:2]
-    ground = Ground(height, width, stock.content(background), stock.boxes_on(background))
+    ground = Ground(height, width, stock.content(background), stock.boxes_on(background), stock.crowds_on(background))
     flipped, mirrored = _coin(flips, rng), _coin(flips, rng)
     if flipped:
         image, ground = image[:, ::-1], mirror_image(ground)

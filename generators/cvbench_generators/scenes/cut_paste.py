@@ -17,7 +17,7 @@ import numpy as np
 
 from cvbench.contracts import Progress, Sampler, Workplace
 from cvbench.datasets import load_dataset
-from cvbench.errors import NotApplicable
+from cvbench.errors import NotApplicable, counted
 from cvbench.plugins import make_options, options_json
 from cvbench.samples import Dataset, IntArray, Pictures, UInt8Array
 from cvbench.scenes import BoxedImages, InstanceImages
@@ -29,7 +29,7 @@ from cvbench_generators.scenes.backgrounds import inpainted, textures
 from cvbench_generators.scenes.composing import Scene, draw_scene
 from cvbench_generators.scenes.drawn_objects import drawn_objects
 from cvbench_generators.scenes.layout import Layouts, learnt_layouts
-from cvbench_generators.scenes.objects import objects_of
+from cvbench_generators.scenes.objects import objects_of, whole_objects
 from cvbench_generators.scenes.pasting import paste
 from cvbench_generators.scenes.stock import Stock
 
@@ -44,8 +44,10 @@ def fit(train: Dataset, options: CutPasteOptions, seed: int, progress: Progress,
     """
     objects, notes = objects_of(train, options.things, options.least_pixels, derive_seed(seed, "boxes"), progress)
     pictures = cast(Pictures, train)
-    if not len(objects.labels):
-        raise NotApplicable(f"there is no object to cut in the {len(train)} training pictures")
+    if not len(whole_objects(objects, options.least_pixels)):
+        there = f"none of their {counted(len(objects.labels), 'object')} has least_pixels of {options.least_pixels}"
+        why = f"; {there} and is no crowd" if len(objects.labels) else ""
+        raise NotApplicable(f"there is no object to cut in the {len(train)} training pictures{why}")
     backgrounds = pictures
     if options.texture_folder is not None:
         backgrounds = textures(options.texture_folder, train.spec, derive_seed(seed, "textures"))

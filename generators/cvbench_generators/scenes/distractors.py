@@ -24,9 +24,10 @@ def draw_distractor(image: UInt8Array, ground: Ground, rng: np.random.Generator)
     wide, high = np.maximum(4, rng.uniform(*SIDES, 2) * shorter).astype(int).tolist()
     if shorter < max(wide, high):
         return None
+    there = np.concatenate([ground.boxes, ground.crowds])
     for _ in range(TRIES):
         x, y = int(rng.integers(left, right - wide + 1)), int(rng.integers(top, low - high + 1))
-        if not overlaps(np.array([x, y, x + wide, y + high], np.float32), ground.boxes).any():
+        if not overlaps(np.array([x, y, x + wide, y + high], np.float32), there).any():
             piece, mask = image[y : y + high, x : x + wide], _polygon(high, wide, rng)
             pixels = 255 - piece if rng.random() < 0.5 else piece[::-1]
             x, y = int(rng.integers(left, right - wide // 2)), int(rng.integers(top, low - high // 2))

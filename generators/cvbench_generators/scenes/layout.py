@@ -79,7 +79,8 @@ def _usual_overlap(objects: BoxedImages) -> float:
     """A high quantile, over the objects, of the greatest overlap with another of the same picture."""
     greatest = [0.0]
     for place in range(len(objects)):
-        boxes = objects.boxes[objects.objects(place)]
+        own = objects.objects(place)
+        boxes = objects.boxes[own][~objects.crowd[own]]
         for number, box in enumerate(boxes):
             greatest.append(overlaps(box, np.delete(boxes, number, axis=0)).max(initial=0.0))
     return min(MOST_OVERLAP, float(np.quantile(greatest, OVERLAP_QUANTILE)))

@@ -16,12 +16,15 @@ MOST_HIDDEN = 0.5  # of an object's sides, outside the picture where the real on
 
 @dataclass(frozen=True)
 class Ground:
-    """A background as objects are placed on it: its sides, its content without padding, the boxes of what is there."""
+    """A background as objects are placed on it: its sides, its content without padding, the boxes of the objects and of
+    the crowds that are there.
+    """
 
     height: int
     width: int
     content: Float32Array
     boxes: Float32Array
+    crowds: Float32Array
 
 
 def placed_box(
@@ -72,4 +75,4 @@ def mirror_image(ground: Ground) -> Ground:
     def turned(boxes: Float32Array) -> Float32Array:
         return np.stack([ground.width - boxes[..., 2], boxes[..., 1], ground.width - boxes[..., 0], boxes[..., 3]], -1)
 
-    return replace(ground, content=turned(ground.content), boxes=turned(ground.boxes))
+    return replace(ground, content=turned(ground.content), boxes=turned(ground.boxes), crowds=turned(ground.crowds))

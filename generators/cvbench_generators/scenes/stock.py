@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cvbench.samples import IntArray, Pictures
-from cvbench.scenes import Float32Array, InstanceImages
+from cvbench.scenes import BoxedImages, Float32Array, InstanceImages
 from cvbench_generators.scenes import REAL, CutPasteOptions
 from cvbench_generators.scenes.layout import Layouts, looks_of
 from cvbench_generators.scenes.objects import whole_objects
@@ -46,6 +46,14 @@ class Stock:
         """(k, 4): the boxes of the objects that a background keeps."""
         own = slice(*self.layouts.starts[background : background + 2]) if self.keeps_objects else slice(0)
         return self.layouts.boxes[own]
+
+    def crowds_on(self, background: int) -> Float32Array:
+        """(k, 4): the boxes of the crowds that a background keeps."""
+        pictures = self.backgrounds
+        if not (self.keeps_objects and isinstance(pictures, BoxedImages)):
+            return np.zeros((0, 4), np.float32)
+        own = pictures.objects(background)
+        return pictures.boxes[own][pictures.crowd[own]]
 
     def content(self, background: int) -> Float32Array:
         """(4,): the box of a background without its padding."""

@@ -14,6 +14,7 @@ from cvbench.scenes import BoxedImages
 from cvbench_tasks.detection.detections import METRICS
 from cvbench_tasks.detection.models import (
     TORCHVISION,
+    FastRcnnOptions,
     ProposalOptions,
     PyramidOptions,
     TorchvisionOptions,
@@ -31,6 +32,7 @@ class Detection(Task):
 
     summary = "object detection: a box and a class per object"
     licence = "Apache-2.0"
+    version = 2
     kind = AnnotationKind.BOXES
     metrics = METRICS
     default_budget = Budget(steps=1000, batch_size=16)
@@ -41,7 +43,9 @@ class Detection(Task):
     def model_options(self, name: str) -> type:
         if name == "fasterrcnn":
             return PyramidOptions
-        if name in ("fast_rcnn", "rcnn"):
+        if name == "fast_rcnn":
+            return FastRcnnOptions
+        if name == "rcnn":
             return ProposalOptions
         if name in TORCHVISION:
             return weights_checked(TorchvisionOptions, name)

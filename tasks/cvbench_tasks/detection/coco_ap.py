@@ -1,7 +1,7 @@
 """The one ruler of detection: COCO's average precision of boxes or masks, by faster-coco-eval.
 
 What is COCO's, and not ours to change: 101 recall points, IoU 0.5 to 0.95 in steps of 0.05, at most 100 detections
-per picture, and objects below 32² or above 96² pixels as small or large (Lin et al., arXiv 1405.0312).
+of a class per picture, and objects below 32² or above 96² pixels as small or large (Lin et al., arXiv 1405.0312).
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from cvbench_tasks.detection.detections import Detections
 
 SIZES = ("small", "medium", "large")
 IOU_50, IOU_75 = 0, 5  # places among the ten IoU thresholds
-MOST = 100  # detections per picture
 
 
 def score(found: Iterable[Any], truth: BoxedImages, *, masks: bool) -> Scores:
@@ -83,19 +82,18 @@ def ground_truth(truth: BoxedImages, *, masks: bool) -> dict[str, Any]:
 
 
 def results(found: Sequence[Detections], *, masks: bool) -> list[dict[str, Any]]:
-    """The detections as a COCO result file's content, each picture's surest ``MOST``."""
+    """The detections as a COCO result file's content."""
     listed: list[dict[str, Any]] = []
     for place, one in enumerate(found):
-        surest = np.argsort(-one.scores, kind="stable")[:MOST]
-        outlines = _encoded(one.masks[surest]) if masks and one.masks is not None else None
-        for rank, at in enumerate(surest):
+        outlines = _encoded(one.masks) if masks and one.masks is not None else None
+        for at in range(len(one.scores)):
             x1, y1, x2, y2 = one.boxes[at].tolist()
             entry: dict[str, Any] = {
                 "image_id": place + 1,
                 "category_id": int(one.labels[at]) + 1,
                 "score": float(one.scores[at]),
             }
-            entry |= {"segmentation": outlines[rank]} if outlines else {"bbox": [x1, y1, x2 - x1, y2 - y1]}
+            entry |= {"segmentation": outlines[at]} if outlines else {"bbox": [x1, y1, x2 - x1, y2 - y1]}
             listed.append(entry)
     return listed
 

@@ -45,7 +45,10 @@ class Detections:
         if not (np.isfinite(self.boxes).all() and np.isfinite(self.scores).all()):
             raise PluginError("boxes or scores are NaN or infinite")
         if count and not (self.labels.min() >= 0 and self.labels.max() < len(spec.classes)):
-            raise PluginError(f"found the class {self.labels.max()}, there are {len(spec.classes)} classes")
+            found = f"classes from {self.labels.min()} to {self.labels.max()}"
+            raise PluginError(f"found {found}, there are {len(spec.classes)} classes, the first is 0")
+        if masks and self.masks is not None and self.masks.dtype != np.bool_:
+            raise PluginError(f"masks must be bool, not {self.masks.dtype}: where is the object, and where not?")
         if masks and (self.masks is None or self.masks.shape != (count, spec.height, spec.width)):
             got = None if self.masks is None else self.masks.shape
             raise PluginError(f"masks of a picture must be {(count, spec.height, spec.width)}, not {got}")

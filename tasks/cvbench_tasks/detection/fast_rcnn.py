@@ -7,13 +7,14 @@ proposals of stable regions where selective search is not at hand.
 from __future__ import annotations
 
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
 from torchvision.models.detection.roi_heads import RoIHeads
 from torchvision.ops import RoIPool
 
 from cvbench.samples import DatasetSpec
 from cvbench_tasks.detection.detections import Detections
-from cvbench_tasks.detection.models import ProposalOptions
+from cvbench_tasks.detection.models import FastRcnnOptions
 from cvbench_tasks.detection.network import Network, Target
 from cvbench_tasks.detection.proposals import proposals
 from cvbench_tasks.detection.torchvision_form import from_torchvision, to_torchvision
@@ -26,13 +27,13 @@ HIDDEN = 256
 class FastRcnn(Network):
     """Proposals come from outside; their class and a better box from two heads on pooled features."""
 
-    def __init__(self, spec: DatasetSpec, options: ProposalOptions) -> None:
+    def __init__(self, spec: DatasetSpec, options: FastRcnnOptions) -> None:
         super().__init__()
-        self.method, width = options.proposals, options.width
+        self.method, self.enlarge, width = options.proposals, options.enlarge, options.width
         self.size = (spec.height, spec.width)
         self.features = convolutions(spec.channels, width)
         self.heads = RoIHeads(
-            box_roi_pool=Pooled(),
+            box_roi_pool=Pooled(options.enlarge / STRIDE),
             box_head=TwoMLPHead(2 * width * GRID**2, HIDDEN),
             box_predictor=FastRCNNPredictor(HIDDEN, len(spec.classes) + 1),
             fg_iou_thresh=0.5,
@@ -47,22 +48,28 @@ class FastRcnn(Network):
 
     def forward(self, pictures: Tensor, targets: list[Target]) -> dict[str, Tensor]:
         looked_at = proposals(pictures, self.method)
-        maps, sizes = {"map": self.features(pictures)}, [self.size] * len(pictures)
-        _, losses = self.heads(maps, looked_at, sizes, to_torchvision(targets))
+        sizes = [self.size] * len(pictures)
+        _, losses = self.heads(self.maps(pictures), looked_at, sizes, to_torchvision(targets))
         return dict(losses)
 
     def detect(self, pictures: Tensor) -> list[Detections]:
         looked_at = proposals(pictures, self.method)
-        found, _ = self.heads({"map": self.features(pictures)}, looked_at, [self.size] * len(pictures))
+        found, _ = self.heads(self.maps(pictures), looked_at, [self.size] * len(pictures))
         return from_torchvision(found)
+
+    def maps(self, pictures: Tensor) -> dict[str, Tensor]:
+        """float (n, 2 width, H', W'): a place for every ``STRIDE`` pixels of the enlarged pictures."""
+        if self.enlarge > 1:
+            pictures = interpolate(pictures, scale_factor=self.enlarge, mode="bilinear")
+        return {"map": self.features(pictures)}
 
 
 class Pooled(nn.Module):
-    """RoI pooling: the largest value in each cell of a grid over each box."""
+    """RoI pooling: the largest value in each cell of a grid over each box; ``scale``: places of the map per pixel."""
 
-    def __init__(self) -> None:
+    def __init__(self, scale: float) -> None:
         super().__init__()
-        self.pool = RoIPool(GRID, 1 / STRIDE)
+        self.pool = RoIPool(GRID, scale)
 
     def forward(self, features: dict[str, Tensor], boxes: list[Tensor], sizes: list[tuple[int, int]]) -> Tensor:
         pooled: Tensor = self.pool(features["map"].float(), boxes)

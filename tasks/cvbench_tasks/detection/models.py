@@ -49,6 +49,13 @@ class ProposalOptions(DetectorOptions):
 
 
 @dataclass(frozen=True)
+class FastRcnnOptions(ProposalOptions):
+    """``enlarge``: the network sees the pictures so many times as large, as the paper does (section 2.4's ``s``)."""
+
+    enlarge: Annotated[int, Gt(0)] = 1
+
+
+@dataclass(frozen=True)
 class TorchvisionOptions(DetectorOptions):
     """``weights``: ``none``, or the name of torchvision's weights such as ``COCO_V1`` (downloaded)."""
 
@@ -111,7 +118,7 @@ def known_models() -> Sequence[ModelInfo]:
     ours = (
         ModelInfo("fasterrcnn", "Faster R-CNN on a small ResNet with a feature pyramid", "Apache-2.0"),
         ModelInfo("fast_rcnn", "Fast R-CNN: outside proposals, pooled features, two heads", "Apache-2.0"),
-        ModelInfo("rcnn", "R-CNN: outside proposals, a CNN's features, linear SVMs, box regression", "Apache-2.0", 2),
+        ModelInfo("rcnn", "R-CNN: outside proposals, a CNN's features, linear SVMs, box regression", "Apache-2.0", 3),
     )
     theirs = (ModelInfo(name, "torchvision's detector of that name", "BSD-3-Clause") for name in TORCHVISION)
     return (*ours, *theirs, *yolo_models(masks=False))

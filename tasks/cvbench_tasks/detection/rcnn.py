@@ -31,7 +31,7 @@ CONTEXT = 1.2  # the region is cut out so much larger than its box
 PER_PICTURE, POSITIVE = 32, 0.25  # regions of a training batch, and the share of objects among them
 OBJECT, NOTHING, CLOSE = 0.5, 0.3, 0.6  # overlap: the CNN's objects, the SVMs' negatives, the regression's regions
 FEATURES = 128
-MOST_REGIONS = 20_000  # that the SVMs are fitted on
+MOST_PROPOSALS = 20_000  # that the SVMs are fitted on, besides all objects
 SUPPRESSED = 0.3  # overlap of two boxes of one class
 
 
@@ -114,11 +114,13 @@ class RcnnDetector(Detector):
         super().train(
             train, None, budget=budget, augmentation=augmentation, seed=seed, progress=progress, workplace=workplace
         )
-        features, offsets, overlap, labels = self._regions(train, seed)
+        features, offsets, overlap = self._regions(train, seed)
+        nearest = overlap.argmax(axis=1)
         for label in range(len(self.net.svm_biases)):
-            own = labels == label
-            self._fit_svm(label, features, own & (overlap == 1), ~own | (overlap < NOTHING), seed)
-            self._fit_regression(label, features[own & (overlap > CLOSE)], offsets[own & (overlap > CLOSE)])
+            own = overlap[:, label]
+            self._fit_svm(label, features, own == 1, own < NOTHING, seed)
+            close = (nearest == label) & (own > CLOSE)
+            self._fit_regression(label, features[close], offsets[close])
 
     def _fit_svm(self, label: int, features: AnyArray, objects: AnyArray, others: AnyArray, seed: int) -> None:
         """The objects of a class against regions without one of it: what overlaps one a little is neither."""
@@ -136,8 +138,10 @@ class RcnnDetector(Detector):
         ridge = Ridge(alpha=10.0).fit(features, offsets)
         self.net.regressions[label] = torch.from_numpy(np.column_stack([ridge.coef_, ridge.intercept_])).float()
 
-    def _regions(self, data: Dataset, seed: int) -> tuple[AnyArray, AnyArray, AnyArray, AnyArray]:
-        """Of objects and proposals: features (m, D), offsets to the nearest object (m, 4), overlap, its label (-1)."""
+    def _regions(self, data: Dataset, seed: int) -> tuple[AnyArray, AnyArray, AnyArray]:
+        """Of all objects and some proposals: features (m, D), offsets to the nearest object (m, 4), and overlaps
+        (m, K), the greatest with an object of each class.
+        """
         net, batches, parts = self.net, Batches(data, self.device), []
         net.eval()
         for places in torch.split(torch.arange(len(data)), PREDICT_BATCH):
@@ -147,12 +151,12 @@ class RcnnDetector(Detector):
                 if len(every):
                     with torch.no_grad():
                         features = net.cnn(warped(picture[None], [every]))
-                    parts.append((features, *_nearest(every, target)))
-        columns = [torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True)]
-        rng = np.random.default_rng(seed)
-        chosen = rng.permutation(len(columns[0]))[:MOST_REGIONS]
-        features, offsets, overlap, labels = (column[chosen] for column in columns)
-        return features, offsets, overlap, labels
+                    parts.append((features, _offsets(every, target), _by_class(every, target, len(net.svm_biases))))
+        features, offsets, overlap = (torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True))
+        is_object = (overlap == 1).any(axis=1)
+        others = np.random.default_rng(seed).permutation(np.flatnonzero(~is_object))[:MOST_PROPOSALS]
+        chosen = np.concatenate([np.flatnonzero(is_object), others])
+        return features[chosen], offsets[chosen], overlap[chosen]
 
 
 def warped(pictures: Tensor, boxes: list[Tensor]) -> Tensor:
@@ -165,12 +169,21 @@ def warped(pictures: Tensor, boxes: list[Tensor]) -> Tensor:
     return cut
 
 
-def _nearest(boxes: Tensor, target: Target) -> tuple[Tensor, Tensor, Tensor]:
-    overlap, nearest = _overlaps(boxes, target["boxes"])
+def _offsets(boxes: Tensor, target: Target) -> Tensor:
+    """(m, 4) from each box to the nearest object; 0 without any."""
     if not len(target["boxes"]):
-        return torch.zeros_like(boxes), overlap, torch.full_like(nearest, -1)
-    matched = target["boxes"][nearest]
-    return BoxCoder((1.0, 1.0, 1.0, 1.0)).encode_single(matched, boxes), overlap, target["labels"][nearest]
+        return torch.zeros_like(boxes)
+    _, nearest = _overlaps(boxes, target["boxes"])
+    offsets: Tensor = BoxCoder((1.0, 1.0, 1.0, 1.0)).encode_single(target["boxes"][nearest], boxes)
+    return offsets
+
+
+def _by_class(boxes: Tensor, target: Target, classes: int) -> Tensor:
+    """(m, K) the greatest intersection over union with an object of each class."""
+    found = boxes.new_zeros(len(boxes), classes)
+    for label in set(target["labels"].tolist()):
+        found[:, label], _ = _overlaps(boxes, target["boxes"][target["labels"] == label])
+    return found
 
 
 def _overlaps(boxes: Tensor, objects: Tensor) -> tuple[Tensor, Tensor]:

@@ -19,7 +19,6 @@ from torch import Tensor, nn
 from cvbench.errors import NotApplicable, UserError
 from cvbench.plugins import install_line
 from cvbench.samples import DatasetSpec
-from cvbench_tasks.detection.coco_ap import MOST
 from cvbench_tasks.detection.detections import Detections
 from cvbench_tasks.detection.models import YoloOptions
 from cvbench_tasks.detection.network import Network, Target
@@ -28,6 +27,8 @@ GREY = 114 / 255  # what ultralytics pads pictures with
 LEAST_SCORE, MOST_OVERLAP = 0.001, 0.7  # as in ultralytics' own validation
 MOST_CANDIDATES = 1000  # the surest: an untrained network has thousands, and suppression takes their square
 EPOCHS = 100  # into which a training is divided where a loss changes by epoch
+MOST = 100  # detections per picture
+LEAST_FIT = 0.5  # of a network's tensors must be in a file of its weights
 MASK_STRIDE = 4  # pixels per side of a mask's cell
 
 
@@ -142,8 +143,9 @@ def build(name: str, spec: DatasetSpec, options: YoloOptions, *, masks: bool) ->
     net = family(f"{name}.yaml", ch=spec.channels, nc=len(spec.classes), verbose=False)
     gains = tasks.DEFAULT_CFG_DICT | {"overlap_mask": False, "epochs": EPOCHS}
     net.args = tasks.IterableSimpleNamespace(**gains)
+    net.end2end = False  # of two heads, what the one with many candidates per object finds, suppressed
     if options.weights != "none":
-        net.load(_weights(options.weights), verbose=False)
+        _take(net, name, options.weights)
     return Yolo(net, spec, enlarge=options.enlarge, masks=masks)
 
 
@@ -172,6 +174,17 @@ def _imported() -> Any:
 
 
 _SCRATCH: list[tempfile.TemporaryDirectory[str]] = []  # kept until the process ends
+
+
+def _take(net: Any, name: str, file: str) -> None:
+    """Take over what fits; the classes' own layers need not. Raises :class:`UserError` for another network's."""
+    trained = _weights(file)
+    net.load(trained, verbose=False)
+    own, theirs = net.state_dict(), trained.state_dict()
+    fits = sum(key in theirs and theirs[key].shape == tensor.shape for key, tensor in own.items())
+    if fits < LEAST_FIT * len(own):
+        what = f"option 'weights': {fits} of {name}'s {len(own)} tensors are in {file}"
+        raise UserError(what, hint="these are another network's; name that one as the model")
 
 
 def _weights(file: str) -> Any:

@@ -23,6 +23,7 @@ class Instances(Task):
 
     summary = "instance segmentation: a mask and a class per object"
     licence = "Apache-2.0"
+    version = 2
     kind = AnnotationKind.INSTANCES
     metrics = METRICS
     default_budget = Budget(steps=1000, batch_size=8)

@@ -45,7 +45,8 @@ def draw_layout(regions: Regions, rng: np.random.Generator) -> Layout:
     lenders = regions.lenders(place)
     lender = int(lenders[rng.integers(len(lenders))])
     mirrored, lent_mirrored = (options.flips != "none" and bool(rng.random() < 0.5) for _ in range(2))
-    ground = Ground(spec.height, spec.width, regions.content[place], np.zeros((0, 4), np.float32))
+    none = np.zeros((0, 4), np.float32)
+    ground = Ground(spec.height, spec.width, regions.content[place], none, none)
     ground = mirror_image(ground) if mirrored else ground
     kept = [(region, mirrored) for region in regions.objects[place] if _stays(region, options.exchanged, rng)]
     dropped = len(regions.objects[place]) - len(kept)
