@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,10 @@ from cvbench import __version__
 
 # Best first. A CPU with one of the first two trains in bf16 where the budget's precision is `auto`.
 CPU_FLAGS = ("amx_bf16", "avx512_bf16", "avx512f", "avx2")
+
+
+# whose own networks and algorithms a result may come from
+LIBRARIES = ("torch", "torchvision", "numpy", "opencv-python", "segmentation-models-pytorch", "ultralytics", "trackers")
 
 
 def engine_name(device: str) -> str:
@@ -32,6 +36,13 @@ def arithmetic(device: str) -> str:
     return next((flag for flag in CPU_FLAGS if flag in flags), platform.machine())
 
 
+def _installed(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
 def environment(device: str, processes: int) -> dict[str, Any]:
     """For a model's record: what it is trained with, in this process."""
     import torch
@@ -39,7 +50,7 @@ def environment(device: str, processes: int) -> dict[str, Any]:
     return {
         "cvbench": __version__,
         "python": platform.python_version(),
-        **{package: version(package) for package in ("torch", "torchvision", "numpy")},
+        **{package: found for package in LIBRARIES if (found := _installed(package))},
         "system": f"{platform.system()} {platform.machine()}",
         "device": f"{device} {arithmetic(device)}",
         "threads": torch.get_num_threads(),
