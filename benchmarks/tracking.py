@@ -1,8 +1,8 @@
 """Frames per second of every tracker, and of the harness around it: `python benchmarks/tracking.py`.
 
-One table per tracker of the task `sot`, untrained (weights do not change the speed): frames/s of the tracker alone,
+One row per tracker of the task `sot`, untrained (weights do not change the speed): frames/s of the tracker alone,
 and what share of a pass's wall time is the tracker's, goes into reading frames, and is the harness's own. Reading is
-timed by itself, frame after frame as the pass does it. With `--data`, a folder that a video reader knows.
+timed by itself, frame after frame as the pass does it. With `--data`, a folder of VOT sequences.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from cvbench.errors import UserError
 from cvbench.samples import UInt8Array
 from cvbench.scenes import Float32Array
 
-SHORTEST = 384  # pixels that a drawn frame's longer side has at least; it grows by a whole factor
+LONGEST = 384  # pixels that a small frame's longer side grows to at most, by a whole factor
 SHEET_WIDTH, COLUMNS, ROWS = 256, 6, 4
 TRAIL = 20  # frames of the way that is drawn behind an object
 HIDDEN = 0.5  # visibility below which a box is drawn thin
@@ -40,7 +40,7 @@ def drawn_frame(frame: UInt8Array, tracks: Tracks, number: int, classes: tuple[s
     from 1, as their files are.
     """
     height, width, channels = frame.shape
-    scale = max(1, SHORTEST // max(height, width))
+    scale = max(1, LONGEST // max(height, width))
     pixels = np.repeat(frame, 3 // channels, axis=2).repeat(scale, axis=0).repeat(scale, axis=1)
     image = Image.fromarray(pixels)
     pen, font = ImageDraw.Draw(image), ImageFont.load_default(TEXT)

@@ -1,6 +1,6 @@
 """Video: clips whose frames are read one at a time, with the objects that move through them.
 
-No clip is ever in memory whole: its frames are files, a video, or an array that is memory-mapped.
+Frames that are files, a video or a memory-mapped array are never in memory all at once.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cvbench.errors import DataError
 from cvbench.samples import AnnotationKind, AnyArray, BoolArray, Dataset, DatasetSpec, IntArray, UInt8Array
 from cvbench.scenes import BoxedImages, Float32Array
 
-LOOKED_AT = 16  # frames of a clip that its fingerprint reads; it also holds every frame's place and every box
+LOOKED_AT = 16  # frames of a clip that its fingerprint reads; of files, it holds every one's size too
 
 
 class Frames(Protocol):
@@ -54,6 +54,11 @@ class FrameFiles:
     def __iter__(self) -> Iterator[UInt8Array]:
         return (self[place] for place in range(len(self)))
 
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Bytes of each file."""
+        return tuple(file.stat().st_size for file in self.files)
+
 
 @dataclass(frozen=True)
 class VideoFrames:
@@ -67,12 +72,20 @@ class VideoFrames:
         return self.count
 
     def __getitem__(self, place: int) -> UInt8Array:
-        return next(self._from(place % self.count if place < 0 else place))
+        if not -self.count <= place < self.count:
+            raise IndexError(place)
+        return next(self.starting_at(place % self.count))
 
     def __iter__(self) -> Iterator[UInt8Array]:
-        return self._from(0)
+        return self.starting_at(0)
 
-    def _from(self, place: int) -> Iterator[UInt8Array]:
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Bytes of the file."""
+        return (self.file.stat().st_size,)
+
+    def starting_at(self, place: int) -> Iterator[UInt8Array]:
+        """The frames from this one on, each decoded once."""
         import cv2
 
         video = cv2.VideoCapture(str(self.file))
@@ -88,6 +101,12 @@ class VideoFrames:
                 yield np.asarray(turned, np.uint8).reshape(*turned.shape[:2], self.channels)
         finally:
             video.release()
+
+
+def sizes_of(frames: object) -> tuple[int, ...]:
+    """Bytes of each file behind the frames, as far as there are files: what tells that one was exchanged."""
+    sizes: tuple[int, ...] = getattr(frames, "sizes", ())
+    return sizes
 
 
 @dataclass(frozen=True)
@@ -194,9 +213,9 @@ class Clip:
 
     @cached_property
     def digest(self) -> str:
-        """A content hash of the frames: of their number and of some of them, evenly spread."""
+        """A content hash of the frames: of their number, their files' sizes, and some of them, evenly spread."""
         places = np.unique(np.linspace(0, len(self) - 1, LOOKED_AT).astype(int))
-        digest = hashlib.blake2b(str(len(self)).encode(), digest_size=16)
+        digest = hashlib.blake2b(f"{len(self)} {sizes_of(self.frames)}".encode(), digest_size=16)
         for place in places:
             frame = np.ascontiguousarray(self.frames[int(place)])
             digest.update(repr(frame.shape).encode() + frame.data)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from cvbench.contracts import Budget
@@ -36,7 +37,8 @@ class PluginRef:
     def description(self) -> dict[str, Any]:
         """For content keys: a path counts by what lies there, not by where it is."""
         options = _with_contents(dict(self.options), self.reads)
-        return {"name": self.name, "implementation": self.implementation, "options": options}
+        said = {"name": self.name, "implementation": self.implementation, "options": options}
+        return said | ({"reads": sorted(self.reads.values())} if self.reads else {})
 
 
 @dataclass(frozen=True)
@@ -292,7 +294,7 @@ def _with_contents(options: Any, reads: Mapping[str, str]) -> Any:
     """The options with fingerprints in the place of the paths."""
     if isinstance(options, Mapping):
         return {name: _with_contents(value, reads) for name, value in options.items()}
-    return reads.get(options, options) if isinstance(options, str) else options
+    return reads.get(str(Path(options)), options) if isinstance(options, str) else options
 
 
 Job = FitJob | ProbeJob | SampleJob | MixJob | JudgeJob | CellJob

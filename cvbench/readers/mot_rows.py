@@ -22,14 +22,21 @@ LEAST_COLUMNS = 6
 MOT16_COLUMNS = 9
 PEDESTRIAN = 1
 DISTRACTORS = (2, 7, 8, 12)  # person on vehicle, static person, distractor, reflection: neither hit nor miss
+MOT20_DISTRACTORS = (*DISTRACTORS, 6)  # and vehicles without a motor
 Lines = tuple[FloatArray, IntArray]  # (M, columns) and each row's line in the file
 
 
-def read_truth(file: Path, classes: Sequence[str] = (), findings: Findings | None = None) -> Tracks:
+def read_truth(
+    file: Path,
+    classes: Sequence[str] = (),
+    findings: Findings | None = None,
+    distractors: Sequence[int] = DISTRACTORS,
+) -> Tracks:
     """The objects of a ``gt.txt``, as the benchmark's own evaluation takes them.
 
     Without ``classes``, of MOT16 and later: pedestrians that the flag says count; distractors are ``ignored``, all
-    else (vehicles, occluders, rows with flag 0) is left out. Of MOT15: all rows but those with flag 0. With
+    else (vehicles, occluders, rows with flag 0) is left out. TrackEval lets these take a detection first, which is
+    then a false positive even beside a distractor: the one difference. Of MOT15: all rows but those with flag 0. With
     ``classes`` (CVAT's ``labels.txt``) class k is the k-th of them and rows with flag 0 are ``ignored``.
 
     Raises :class:`DataError` for a line that cannot be read, and an id that is twice in a frame.
@@ -47,7 +54,7 @@ def read_truth(file: Path, classes: Sequence[str] = (), findings: Findings | Non
             raise DataError(what, where=f"{file}:{lines[first]}")
         kept, ignored, labels = np.ones(len(rows), np.bool_), flag == 0, kinds - 1
     else:
-        ignored, labels = np.isin(kinds, DISTRACTORS), np.zeros(len(rows), np.int64)
+        ignored, labels = np.isin(kinds, distractors), np.zeros(len(rows), np.int64)
         kept = ((kinds == PEDESTRIAN) & (flag != 0)) | ignored
         _tell_what_is_left_out(kinds[~kept], file, findings)
     flat = (rows[:, 4] <= 0) | (rows[:, 5] <= 0)

@@ -9,10 +9,10 @@ from pathlib import Path
 from cvbench.clips import FrameFiles
 from cvbench.errors import DataError
 from cvbench.readers.findings import Findings
-from cvbench.readers.mot_rows import read_truth
+from cvbench.readers.mot_rows import DISTRACTORS, MOT20_DISTRACTORS, read_truth
 from cvbench.readers.videos import Footage, VideoReader, frame_number, picture_files
 
-TWINS = ("-DPM", "-SDP")  # MOT17 has every sequence three times, with other detections; -FRCNN is read
+TWINS = ("-FRCNN", "-SDP", "-DPM")  # MOT17 has every sequence with three sets of detections; the first there is read
 FOLDER = "img1"
 
 
@@ -31,8 +31,8 @@ class MotChallenge(VideoReader):
 
     def footage(self, folder: Path, findings: Findings) -> Iterator[Footage]:
         truth, labels = folder / "gt" / "gt.txt", folder / "gt" / "labels.txt"
-        if folder.name.endswith(TWINS) and _twin(folder).is_dir():
-            findings.note(folder, f"the same video as {_twin(folder).name}: passed over")
+        if twin := _twin(folder):
+            findings.note(folder, f"the same video as {twin.name}: passed over")
             return
         if not truth.is_file():
             findings.note(folder, "has no gt/gt.txt: passed over")
@@ -42,7 +42,8 @@ class MotChallenge(VideoReader):
         _hold_to(told, pictures, folder / "seqinfo.ini")
         classes = tuple(labels.read_text(encoding="utf-8").split("\n")) if labels.is_file() else ()
         classes = tuple(name.strip() for name in classes if name.strip())
-        tracks = read_truth(truth, classes, findings)
+        distractors = MOT20_DISTRACTORS if folder.name.startswith("MOT20") else DISTRACTORS
+        tracks = read_truth(truth, classes, findings, distractors)
         if frame_number(pictures[0]) != 1:
             what = f"frames begin at {pictures[0].name}, gt.txt counts from 1"
             raise DataError(what, where=str(folder), hint="number them from 1")
@@ -53,8 +54,13 @@ class MotChallenge(VideoReader):
         yield Footage(folder.name, FrameFiles(pictures, self.options.channels), tracks, truth, names)
 
 
-def _twin(folder: Path) -> Path:
-    return folder.with_name(folder.name.rsplit("-", 1)[0] + "-FRCNN")
+def _twin(folder: Path) -> Path | None:
+    """Another folder of the same video that is read in the place of this one."""
+    name, dash, ending = folder.name.rpartition("-")
+    if dash + ending not in TWINS:
+        return None
+    before = (folder.with_name(name + other) for other in TWINS[: TWINS.index(dash + ending)])
+    return next((twin for twin in before if twin.is_dir()), None)
 
 
 def _seqinfo(folder: Path) -> dict[str, str]:

@@ -9,14 +9,14 @@ import re
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt, Lt
 
-from cvbench.clips import Clip, Clips, Frames, Tracks
+from cvbench.clips import Clip, Clips, Frames, Tracks, VideoFrames, sizes_of
 from cvbench.contracts import Finding, Reader, Splits
 from cvbench.errors import DataError, near_names
 from cvbench.readers.findings import Findings, summed_up
@@ -202,6 +202,11 @@ class Letterboxed:
     def __iter__(self) -> Iterator[UInt8Array]:
         return (self.fit.picture(frame) for frame in self.frames)
 
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Bytes of the files behind these frames."""
+        return sizes_of(self.frames)
+
 
 @dataclass(frozen=True)
 class Part:
@@ -220,7 +225,15 @@ class Part:
         return self.frames[self.start + place % len(self)]
 
     def __iter__(self) -> Iterator[UInt8Array]:
+        if isinstance(self.frames, VideoFrames):
+            return islice(self.frames.starting_at(self.start), len(self))
         return (self[place] for place in range(len(self)))
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Bytes of the files behind these frames."""
+        whole = sizes_of(self.frames)
+        return whole[self.start : self.stop] if len(whole) == len(self.frames) else whole
 
 
 # ---------------------------------------------------------------------------------------- splits

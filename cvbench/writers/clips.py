@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -88,10 +89,11 @@ def write_coco_video(data: Clips, folder: Path, progress: Progress) -> None:
 
 
 def _places(data: Clips, folder: Path) -> Iterator[tuple[Clip, Path, int]]:
-    """Each clip, a new folder of its name, and how many frames the clips before it have."""
-    done = 0
+    """Each clip, a new folder of its name (a copy's with a number), and how many frames the clips before it have."""
+    done, seen = 0, Counter[str]()
     for clip in data.clips:
-        place = folder / clip.name
+        seen[clip.name] += 1
+        place = folder / (clip.name if seen[clip.name] == 1 else f"{clip.name}-{seen[clip.name]}")
         place.mkdir()
         yield clip, place, done
         done += len(clip)

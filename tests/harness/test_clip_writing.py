@@ -50,6 +50,13 @@ def test_mot_is_read_back_as_it_was(tmp_path):
     assert (tmp_path / "made" / "contact-sheet.png").is_file()
 
 
+def test_a_clip_that_is_there_twice_is_written_twice(tmp_path):
+    data = crowded()
+    write_set(data.select([0, 1, 0]), tmp_path / "mot", format=Format.mot, about={}, progress=silent)
+    names = [clip.name for clip in data.clips]
+    assert {folder.name for folder in (tmp_path / "mot").iterdir() if folder.is_dir()} == {*names, f"{names[0]}-2"}
+
+
 def test_otb_holds_one_object_and_marks_absence(tmp_path):
     clips = tiny_clips(24, 32, 1, count=2)
     kept = clips.clips[0].tracks

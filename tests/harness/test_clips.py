@@ -63,7 +63,8 @@ def test_a_clip_holds_its_tracks_to_its_frames():
         Clips(tiny_clips(16, 24, 3).spec, clips.clips)
 
 
-def test_files_and_a_video_are_read_one_frame_at_a_time(tmp_path):
+def test_files_and_a_video_are_read_one_frame_at_a_time(tmp_path, monkeypatch):
+    monkeypatch.setattr("cvbench.clips.LOOKED_AT", 2)  # the first and the last
     clip = tiny_clips(32, 48, 3).clips[0]
     files = []
     for number, frame in enumerate(clip.frames):
@@ -71,7 +72,11 @@ def test_files_and_a_video_are_read_one_frame_at_a_time(tmp_path):
         cv2.imwrite(str(files[-1]), frame[..., ::-1])
     from_files = FrameFiles(tuple(files), 3)
     assert all(np.array_equal(a, b) for a, b in zip(from_files, clip.frames, strict=True))
-    assert Clip("files", from_files, clip.tracks).digest == clip.digest
+    before = Clip("files", from_files, clip.tracks).digest
+    assert Clip("files", from_files, clip.tracks).digest == before
+    cv2.imwrite(str(files[4]), np.zeros_like(clip.frames[4]))
+    assert Clip("files", from_files, clip.tracks).digest != before
+    cv2.imwrite(str(files[4]), clip.frames[4][..., ::-1])
     video = cv2.VideoWriter(str(tmp_path / "clip.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 10, (48, 32))
     for frame in clip.frames:
         video.write(np.ascontiguousarray(frame[..., ::-1]))
@@ -81,6 +86,9 @@ def test_files_and_a_video_are_read_one_frame_at_a_time(tmp_path):
     assert len(seen) == len(clip)
     assert np.abs(seen[3].astype(int) - clip.frames[3]).mean() < 12  # JPEG loses some
     assert np.array_equal(frames[3], seen[3])
+    assert np.array_equal(frames[-1], seen[-1])
+    with pytest.raises(IndexError):
+        frames[len(clip)]
     with pytest.raises(DataError, match="stops at frame 6 of 9"):
         list(VideoFrames(tmp_path / "clip.avi", 9, 3))
     files[2].write_bytes(b"")

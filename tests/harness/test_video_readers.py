@@ -108,6 +108,10 @@ def test_otb_scores_the_known_part_of_david(tmp_path):
     splits = opened("otb", tmp_path, halves=True)
     assert [len(part.clips[0]) for part in (splits.train, splits.test)] == [230, 230]
     assert splits.test.clips[0].frames.frames.files[-1].name == "0460.png"
+    frames(tmp_path / "late/David" / "img", digits=4, count=310, size=(8, 8))
+    text(tmp_path / "late/David" / "groundtruth_rect.txt", *["1,1,4,4"] * 11)  # from frame 300 on
+    part = opened("otb", tmp_path / "late", halves=True).train.clips[0].frames
+    assert (len(part), part.frames.files[part.start].name) == (5, "0300.png")
 
 
 def test_got10k_tests_on_val_and_reads_absence_and_cover(tmp_path):
@@ -201,6 +205,27 @@ def test_many_objects_are_for_tracking_alone_and_that_is_no_problem(tmp_path):
     found = looked_at(make_plugin("readers", "motchallenge", {}), tmp_path, "set")[0]
     said = "for tracking; not for sot: has 2 objects, a sequence to test on has one"
     assert [(finding.level, finding.what) for finding in found] == [("note", said)]
+
+
+def test_vehicles_without_a_motor_are_distractors_in_mot20_alone(tmp_path):
+    rows = ["1,1,3,4,10,8,1,1,1", "1,2,20,4,10,8,0,6,1"]
+    for name in ("MOT20-01", "MOT20-02", "MOT17-02", "MOT17-04"):
+        mot(tmp_path / name[:5], name, rows)
+    ignored = {
+        n: opened("motchallenge", tmp_path / n).train.clips[0].tracks.ignored.tolist() for n in ("MOT20", "MOT17")
+    }
+    assert ignored == {"MOT20": [False, True], "MOT17": [False]}
+
+
+@pytest.mark.parametrize("endings", [("-DPM", "-SDP"), ("-DPM", "-FRCNN", "-SDP")])
+def test_a_video_of_mot17_is_read_once(endings, tmp_path):
+    for number in ("02", "04", "05"):
+        for ending in endings:
+            mot(tmp_path, f"MOT17-{number}{ending}", MOT16)
+    splits = opened("motchallenge", tmp_path)
+    read = "-FRCNN" if "-FRCNN" in endings else "-SDP"
+    names = [clip.name for split in (splits.train, splits.test) for clip in split.clips]
+    assert sorted(names) == [f"MOT17-{number}{read}" for number in ("02", "04", "05")]
 
 
 def test_mot15_leaves_out_what_does_not_count(tmp_path):

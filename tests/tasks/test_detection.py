@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -437,11 +438,13 @@ def test_background_is_nothing_that_was_found():
         ("tracking", "sort", "moving-digits"),
     ],
 )
-def test_other_weights_in_the_same_file_are_another_training(task, model, data, tmp_path):
+def test_other_weights_in_the_same_file_are_another_training(task, model, data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
     def keys(weights, name="start.pt"):
-        (tmp_path / name).write_bytes(weights)
+        Path(name).write_bytes(weights)
         content_fingerprint.cache_clear()  # a file counts as it is when a command first reads it
-        options = {"weights": str(tmp_path / name)}
+        options = {"weights": name}
         around = {"detector": "yolov8n", "detector_options": options} if task == "tracking" else options
         models = [{"name": model, "options": around}]
         said = {"name": "s", "task": task, "datasets": [data], "models": models, "generators": ["noise"], "seeds": 1}
@@ -449,5 +452,5 @@ def test_other_weights_in_the_same_file_are_another_training(task, model, data, 
         return job.model_key, job.key
 
     first = keys(b"one")
-    assert keys(b"one", "moved.pt") == first
+    assert keys(b"one", "./moved.pt") == first
     assert not set(keys(b"other")) & set(first)

@@ -1,6 +1,7 @@
 """The task of single-object tracking: each tracker follows, training repeats and resumes, one-line refusals."""
 
 import os
+import weakref
 from dataclasses import replace
 
 import cv2
@@ -17,7 +18,7 @@ from cvbench_tasks.sot.draws import Draws
 from cvbench_tasks.sot.mdnet import MdNet
 from cvbench_tasks.sot.models import OPTIONS, YoloCsrtOptions
 from cvbench_tasks.sot.one_pass import Tracker, one_pass
-from cvbench_tasks.sot.opencv_trackers import MAKERS
+from cvbench_tasks.sot.opencv_trackers import MAKERS, OpenCvTracker
 from cvbench_tasks.sot.sequences import Trajectory, truth_of
 from cvbench_tasks.sot.siamfc import CELLS as RESPONSES
 from cvbench_tasks.sot.yolo_csrt import RestartedCsrt
@@ -154,7 +155,7 @@ def test_learnt_trackers_repeat_resume_and_reload(tmp_path, name, digits, monkey
 
 
 @pytest.mark.parametrize("name", LEARNT)
-def test_a_second_stage_goes_on_and_val_chooses(tmp_path, name, digits):
+def test_a_second_stage_goes_on_beside_a_val_split(tmp_path, name, digits):
     model = trained(name, digits.train.select([0, 1]), tmp_path / "1", steps=2)
     before = bits(model)
     model.train(
@@ -182,10 +183,12 @@ def test_what_is_learnt_holds_for_unseen_objects(tmp_path, name, share, digits):
 
 
 def test_memory_does_not_grow_with_the_clip():
-    """Frames are made as they are read, and no more than two of them live at a time."""
-    alive = []
+    alive: set[int] = set()
+    most = []
 
-    class Counted:
+    class Watched:
+        """Frames that are made as they are read, and known for as long as they live."""
+
         def __len__(self):
             return 500
 
@@ -195,8 +198,9 @@ def test_memory_does_not_grow_with_the_clip():
         def __iter__(self):
             for place in range(len(self)):
                 frame = self[place]
-                alive[:] = [(number, one) for number, one in alive if place - number < 2]
-                alive.append((place, frame))
+                alive.add(place)
+                weakref.finalize(frame, alive.discard, place)
+                most.append(len(alive))
                 yield frame
 
     class Still(Tracker):
@@ -206,10 +210,11 @@ def test_memory_does_not_grow_with_the_clip():
         def follow(self, frame):
             return self.box
 
-    clip = Clip("long", Counted(), Tracks.of([0, 499], [1, 1], [[4, 4, 12, 12]] * 2))
+    clip = Clip("long", Watched(), Tracks.of([0, 499], [1, 1], [[4, 4, 12, 12]] * 2))
     found = one_pass(Still(), clip)
     assert found.boxes.shape == (500, 4)
     assert (found.seconds >= 0).all()
+    assert max(most) <= 3
 
 
 # ------------------------------------------------------------------------------------ OpenCV's builds
@@ -312,10 +317,21 @@ def test_answers_are_tracks_without_the_empty_boxes():
     assert clip.tracks.boxes.tolist() == boxes[[0, 1, 3]].tolist()
 
 
+@pytest.mark.parametrize("box", [[-30.0, 4, -2, 20], [60, 40, 90, 70]])
+def test_mil_begins_on_what_is_in_the_picture(box):
+    frame = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
+    tracker = OpenCvTracker("mil", 0)
+    tracker.start(frame, np.array(box))
+    assert np.isfinite(tracker.follow(frame)).all()
+    with pytest.raises(NotApplicable, match="cannot begin on this object: 6. by 4. pixels of 64 by 48"):
+        OpenCvTracker("mil", 0).start(frame, np.array([-9.0, -9, 80, 60]))
+
+
 def test_what_learns_says_so():
     learns = {name for name in OPTIONS if TASK.learnt(name, OPTIONS[name]()) is not None}
     assert learns == {"siamfc", "mdnet", "atom", "yolo_csrt"}
     assert TASK.learnt("yolo_csrt", YoloCsrtOptions(sure=0.9)) == TASK.learnt("yolo_csrt", YoloCsrtOptions())
+    assert TASK.learnt("yolo_csrt", YoloCsrtOptions()).options.detector_options["enlarge"] == 1  # defaults count too
     assert TASK.learnt("yolo_csrt", YoloCsrtOptions(pictures=9)) != TASK.learnt("yolo_csrt", YoloCsrtOptions())
 
 

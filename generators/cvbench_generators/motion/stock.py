@@ -24,7 +24,7 @@ from cvbench_generators.scenes.objects import objects_of
 from cvbench_generators.scenes.pieces import Piece, as_instances
 
 MOST_FRAMES = 96  # of all clips together: what objects are cut from
-MOST_BACKGROUNDS = 32
+MOST_BACKGROUNDS = 32  # and one of each clip
 MOST_CLIPS = 48  # of them, evenly spread
 WHOLE = 0.9  # visibility from which on an object is cut
 SHAPES_DRAWN = 200

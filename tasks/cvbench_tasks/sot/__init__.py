@@ -13,8 +13,9 @@ from cvbench.samples import AnnotationKind, Dataset, DatasetSpec
 from cvbench_tasks.detection.on_frames import learnt_on_frames
 from cvbench_tasks.model_names import options_of
 from cvbench_tasks.sot.metrics import METRICS
-from cvbench_tasks.sot.models import LEARNT, OPTIONS, YoloCsrtOptions, known_models
+from cvbench_tasks.sot.models import LEARNT, OPTIONS, known_models
 from cvbench_tasks.sot.sequences import truth_of
+from cvbench_tasks.tracking.models import TrackerOptions
 
 
 class SingleObjectTracking(Task):
@@ -22,6 +23,7 @@ class SingleObjectTracking(Task):
 
     summary = "single-object tracking: the object is given in the first frame; one pass, no restart"
     licence = "Apache-2.0"
+    version = 2
     kind = AnnotationKind.TRACKS
     metrics = METRICS
     default_budget = Budget(steps=500, batch_size=16)
@@ -56,7 +58,7 @@ class SingleObjectTracking(Task):
 
     def learnt(self, name: str, options: Any) -> Learnt | None:
         if name == "yolo_csrt":  # what follows the detections learns nothing
-            trained = YoloCsrtOptions(options.detector, options.pictures)
+            trained = TrackerOptions(options.detector, None, options.pictures)
             return learnt_on_frames(options.detector, {}, trained)
         return Learnt(name, options) if name in LEARNT else None
 

@@ -50,15 +50,16 @@ def score(predictions: Iterable[Any], truth: Dataset) -> Scores:
     for trajectory, clip in zip(found, clips, strict=True):
         if not isinstance(trajectory, Trajectory):
             raise PluginError(f"predictions must be Trajectory, one per clip, not {type(trajectory).__name__}")
-        rows.append(clip_scores(trajectory.checked(clip).boxes, truth_of(clip)))
+        rows.append(clip_scores(trajectory.checked(clip).boxes, truth_of(clip), clip.shape[:2]))
     per_item = {metric.name: np.array([row[metric.name] for row in rows]) for metric in METRICS}
     return Scores({name: float(values.mean()) for name, values in per_item.items()}, per_item)
 
 
-def clip_scores(boxes: FloatArray, truth: Truth) -> dict[str, float]:
-    """Every metric of one clip, from boxes float64 (n, 4) in all of its frames."""
+def clip_scores(boxes: FloatArray, truth: Truth, frame: tuple[int, int]) -> dict[str, float]:
+    """Every metric of one clip, from boxes float64 (n, 4) in all of its frames, each (height, width) ``frame``."""
     found, true = boxes[truth.present], truth.boxes[truth.present]
-    overlap, later = overlaps(found, true), overlaps(found, true)[1:]
+    overlap = overlaps(found, true)
+    later = overlaps(_in_frame(found, frame), _in_frame(true, frame))[1:]
     (centres, _), (goals, sizes) = centres_and_sizes(found), centres_and_sizes(true)
     return {
         "success": float((overlap > OVERLAP_THRESHOLDS[:, None]).mean()),
@@ -69,6 +70,13 @@ def clip_scores(boxes: FloatArray, truth: Truth) -> dict[str, float]:
         "SR0.75": float((later > 0.75).mean()),
         "failures": float(np.count_nonzero((overlap[:-1] > 0) & (overlap[1:] == 0))),
     }
+
+
+def _in_frame(boxes: FloatArray, frame: tuple[int, int]) -> FloatArray:
+    """As GOT-10k's toolkit bounds them: what lies before the frame is moved into it, what reaches beyond is cut."""
+    far = np.array([frame[1], frame[0]], np.float64)
+    corner = boxes[:, :2].clip(0, far)
+    return np.hstack([corner, corner + np.minimum(boxes[:, 2:] - boxes[:, :2], far - corner)])
 
 
 def _lengths(vectors: AnyArray) -> FloatArray:

@@ -27,7 +27,8 @@ def check_there(name: str) -> None:
 class OpenCvTracker(Tracker):
     """Any of ``MAKERS``, at OpenCV's own settings. Where it reports a loss, the box stays where it was.
 
-    ``lost`` bool: whether it reported one in the last frame. Raises :class:`NotApplicable` as :func:`check_there`.
+    ``lost`` bool: whether it reported one in the last frame. Raises :class:`NotApplicable` as :func:`check_there`, and
+    for an object that fills the first frame.
     """
 
     lost = False
@@ -39,8 +40,13 @@ class OpenCvTracker(Tracker):
 
     def start(self, frame: UInt8Array, box: FloatArray) -> None:
         self.box = kept_inside(box, frame.shape)
-        x1, y1, x2, y2 = np.rint(self.box).astype(int).tolist()
-        self.tracker.init(_bgr(frame), (x1, y1, x2 - x1, y2 - y1))
+        height, width = frame.shape[:2]  # OpenCV's trackers begin on what is in the picture: MIL fails on more
+        x1, y1, x2, y2 = np.rint(self.box).astype(int).clip(0, [width, height, width, height]).tolist()
+        try:
+            self.tracker.init(_bgr(frame), (x1, y1, x2 - x1, y2 - y1))
+        except cv2.error:  # MIL, without a place beside the object to learn from
+            where = f"{x2 - x1} by {y2 - y1} pixels of {width} by {height}"
+            raise NotApplicable(f"OpenCV's tracker cannot begin on this object: {where}") from None
 
     def follow(self, frame: UInt8Array) -> FloatArray:
         found, (x, y, width, height) = self.tracker.update(_bgr(frame))
