@@ -18,7 +18,7 @@ import numpy as np
 
 from cvbench.clips import Clip, Clips, Tracks
 from cvbench.contracts import Augmentation, Budget, Generator, Progress, Sampler, Task, Workplace, silent
-from cvbench.datasets import CLASSES, as_kind, gather
+from cvbench.datasets import CLASSES, as_kind, blinded, gather
 from cvbench.errors import NotApplicable
 from cvbench.plugin_results import checked_chunk, checked_scores
 from cvbench.samples import AnnotationKind, Dataset, DatasetSpec, LabelledImages
@@ -278,12 +278,15 @@ def _model_round(cls: type[Task], shape: tuple[int, int, int]) -> None:
                 _hold_to_formats(saved)
             else:
                 model.load(load_from)
-            return checked_scores(task.score(model.predict(train), train), task.metrics, len(train), cls.__name__)
+            predictions = model.predict(train if folder != "blind" else blinded(train))
+            return checked_scores(task.score(predictions, train), task.metrics, len(train), cls.__name__)
 
         first, second = scores("a"), scores("b")
         assert first.values == second.values, "same seed, other scores"
         loaded = scores("c", Path(scratch) / "a-saved")
         assert loaded.values == first.values, "other scores after loading"
+        blind = scores("blind", Path(scratch) / "a-saved")
+        assert blind.values == first.values, "its predictions depend on the annotation, which a run takes away"
 
 
 # ---------------------------------------------------------------------------------------- shared

@@ -299,7 +299,10 @@ class Model(ABC):
 
     @abstractmethod
     def predict(self, data: Dataset) -> Iterator[Any]:
-        """Predictions in the data's order, in the form that the task's ``score`` reads."""
+        """Predictions in the data's order, in the form that the task's ``score`` reads.
+
+        What is to be found is taken out of the data first; of clips the first frame's boxes are left.
+        """
 
     @abstractmethod
     def save(self, folder: Path) -> None:

@@ -60,3 +60,21 @@ def as_kind(data: Dataset, kind: AnnotationKind) -> Dataset:
     if isinstance(data, InstanceImages) and kind is AnnotationKind.MASK:
         return painted(data)
     raise DataError(f"is annotated with {data.spec.kind.value}, {kind.value} is needed", where=data.spec.name)
+
+
+def blinded(data: Dataset) -> Dataset:
+    """The same pictures or frames without what is to be found in them: what a model is given to be scored on.
+
+    Of clips the first frame's boxes stay, for single-object tracking is given one of them.
+    """
+    if isinstance(data, LabelledImages):
+        return replace(data, labels=np.zeros_like(data.labels))
+    if isinstance(data, SegmentedImages):
+        return replace(data, masks=np.zeros_like(data.masks))
+    if isinstance(data, InstanceImages):
+        return InstanceImages.of_instances(data.spec, data.images, [[]] * len(data))
+    if isinstance(data, BoxedImages):
+        nothing = [np.zeros((0, 4))] * len(data)
+        return BoxedImages.of(data.spec, data.images, nothing, [np.zeros(0)] * len(data))
+    assert isinstance(data, Clips)
+    return data.with_tracks(clip.tracks.select(clip.tracks.frames == 0) for clip in data.clips)

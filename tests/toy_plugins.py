@@ -48,6 +48,9 @@ class Means(Model):
         )
 
     def predict(self, data):
+        if self.options.fault == "peek":
+            yield data.labels
+            return
         flat = data.images.reshape(len(data), -1).astype(float)
         yield ((flat[:, None] - self.means[None]) ** 2).sum(-1).argmin(1)
 

@@ -146,6 +146,13 @@ def test_a_run_that_was_skipped_whole_says_so_and_is_no_success(suite, tmp_path,
     assert "cvbench: every cell was skipped" in said.err
 
 
+def test_a_model_never_has_the_answers(suite, tmp_path, cvbench):
+    less = ("--set", "seeds=1", "--set", "generators=[]", "--set", "regimes=[augment]")
+    peek = "models=[{name: means, options: {fault: peek}}]"
+    cvbench("run", suite, "--out", tmp_path / "run", *less, "--set", peek)
+    assert {0.05 < r["metrics"]["top1"] < 0.15 for r in records(tmp_path / "run").values()} == {True}
+
+
 def test_the_oracle_is_skipped_where_nothing_is_held_back(suite, tmp_path, cvbench):
     said = cvbench(
         "run", suite, "--out", tmp_path / "run", "--set", "generators=[oracle]", "--set", "seeds=1",

@@ -1,17 +1,26 @@
 """The checks of a plugin: what they must not let pass, and what they say of what they cannot check."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from safetensors.numpy import save_file
 
-from cvbench.conformance import _is_plain_data, check_generator
+from cvbench.conformance import (
+    _is_plain_data,
+    check_generator,
+    check_task,
+    tiny_clips,
+    tiny_pictures,
+    tiny_scenes,
+)
 from cvbench.contracts import Generator, Sampler
-from cvbench.datasets import load_dataset
+from cvbench.datasets import as_kind, blinded, load_dataset
 from cvbench.errors import NotApplicable
 from cvbench.samples import AnnotationKind, LabelledImages, proportional_counts, shuffled_labels
+from tests.toy_plugins import ToyOptions, ToyTask
 
 
 class FlatSampler(Sampler):
@@ -186,3 +195,26 @@ def test_only_formats_that_run_no_code_are_plain_data(tmp_path):
         assert not plain(tmp_path / f"torch.{suffix}"), suffix
     np.savez(tmp_path / "objects.npz", a=np.array([{}], dtype=object))
     assert not plain(tmp_path / "objects.npz")
+
+
+def test_a_model_that_reads_the_answers_does_not_pass(monkeypatch):
+    monkeypatch.setattr(ToyTask, "model_options", lambda self, name: partial(ToyOptions, fault="peek"))
+    found = [check.problem for check in check_task(ToyTask) if check.problem]
+    assert found
+    assert all("its predictions depend on the annotation" in problem for problem in found)
+
+
+@pytest.mark.parametrize("kind", list(AnnotationKind))
+def test_nothing_that_is_to_be_found_is_left(kind):
+    data = tiny_clips(32, 32, 1) if kind is AnnotationKind.TRACKS else tiny_pictures(8, 8, 1)
+    if kind not in (AnnotationKind.TRACKS, AnnotationKind.LABEL):
+        data = as_kind(tiny_scenes(32, 32, 1), kind)
+    blind = blinded(data)
+    assert type(blind) is type(data)
+    assert len(blind) == len(data)
+    if kind is AnnotationKind.TRACKS:
+        assert all(set(clip.tracks.frames.tolist()) <= {0} for clip in blind.clips)
+        assert [clip.digest for clip in blind.clips] == [clip.digest for clip in data.clips]
+    else:
+        assert np.array_equal(blind.images, data.images)
+        assert not any(np.any(values) for name, values in blind.annotation().items() if name != "starts")

@@ -323,7 +323,7 @@ def test_mil_begins_on_what_is_in_the_picture(box):
     tracker = OpenCvTracker("mil", 0)
     tracker.start(frame, np.array(box))
     assert np.isfinite(tracker.follow(frame)).all()
-    with pytest.raises(NotApplicable, match="cannot begin on this object: 6. by 4. pixels of 64 by 48"):
+    with pytest.raises(NotApplicable, match=r"cannot begin on this object: 6. by 4. pixels of 64 by 48"):
         OpenCvTracker("mil", 0).start(frame, np.array([-9.0, -9, 80, 60]))
 
 

@@ -13,7 +13,7 @@ from cvbench.clips import Clip, as_clips
 from cvbench.contracts import Augmentation, Budget, Model, Progress, Workplace
 from cvbench.samples import Dataset, FloatArray, UInt8Array
 from cvbench.seeds import derive_seed
-from cvbench_tasks.sot.sequences import Trajectory, truth_of
+from cvbench_tasks.sot.sequences import Trajectory, given
 
 
 class Tracker(ABC):
@@ -34,7 +34,7 @@ def one_pass(tracker: Tracker, clip: Clip) -> Trajectory:
     for number, frame in enumerate(clip.frames):
         began = perf_counter()
         if number == 0:
-            boxes[0] = truth_of(clip).boxes[0]
+            boxes[0] = given(clip)
             tracker.start(frame, boxes[0].copy())
         else:
             boxes[number] = tracker.follow(frame)

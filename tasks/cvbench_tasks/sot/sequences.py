@@ -52,19 +52,34 @@ class Trajectory:
 def truth_of(clip: Clip) -> Truth:
     """The clip's one object.
 
-    Raises :class:`DataError` where it has none or several, or the one is not there in the first frame and in one more.
+    Raises :class:`DataError` as :func:`given` does, and where the object is in no other frame.
     """
-    tracks, where = clip.tracks, clip.name
-    ids = np.unique(tracks.ids)
+    given(clip)
+    truth = _boxes(clip)
+    if not truth.present[1:].any():
+        raise DataError("the object is in the first frame alone: nothing can be scored", where=clip.name)
+    return truth
+
+
+def given(clip: Clip) -> FloatArray:
+    """(4,) the box in the first frame, which is all that a tracker is told.
+
+    Raises :class:`DataError` where the clip has no object or several, or the one is not there in the first frame.
+    """
+    ids = np.unique(clip.tracks.ids)
     if len(ids) != 1:
-        raise DataError(f"has {len(ids)} objects, a sequence to test on has one", where=where)
+        raise DataError(f"has {len(ids)} objects, a sequence to test on has one", where=clip.name)
+    truth = _boxes(clip)
+    if not truth.present[0]:
+        hint = "begin the clip where the object is first seen"
+        raise DataError("the object is not in the first frame, where it is given", where=clip.name, hint=hint)
+    return np.asarray(truth.boxes[0])
+
+
+def _boxes(clip: Clip) -> Truth:
+    tracks = clip.tracks
     counts = (tracks.visibility > 0) & ~tracks.ignored
     boxes, present = np.full((len(clip), 4), np.nan), np.zeros(len(clip), np.bool_)
     boxes[tracks.frames[counts]] = tracks.boxes[counts]
     present[tracks.frames[counts]] = True
-    if not present[0]:
-        hint = "begin the clip where the object is first seen"
-        raise DataError("the object is not in the first frame, where it is given", where=where, hint=hint)
-    if not present[1:].any():
-        raise DataError("the object is in the first frame alone: nothing can be scored", where=where)
     return Truth(boxes, present)
