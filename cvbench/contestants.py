@@ -16,8 +16,8 @@ from cvbench.rows import Cost, Row, Table, cost_of
 class Contestant:
     """One generator over all seeds.
 
-    ``fidelity``: metric → mean over seeds. ``synthetic`` and ``mixed``: its rows of the first model's table, at the
-    largest ratio; None where the suite has no such cell.
+    ``fidelity``: metric → mean over seeds. ``synthetic`` and ``mixed``: its rows of the table of the first model that
+    learns, at the largest ratio; None where the suite has no such cell. ``statuses``: of the cells that judged.
     """
 
     generator: str
@@ -35,7 +35,7 @@ class Field:
     """All generators that were fitted on one share of one data set, judged by one feature extractor.
 
     ``floors``: metric → what real pictures get in the synthetic ones' place. ``compared``: pictures on each side, empty
-    where nothing was judged. ``model``: the first of several, whose rows the contestants have; empty for the only one.
+    where nothing was judged. ``model``: of several, the one whose rows the contestants have; empty for the only one.
     """
 
     dataset: str
@@ -49,13 +49,23 @@ class Field:
 
 
 def fields(judged: Sequence[CellRecord], tables: Sequence[Table]) -> tuple[Field, ...]:
-    """A field per data set and share of real data, of the cells that judged a synthetic set."""
-    first = {table.dataset: table for table in reversed(tables)}
+    """A field per data set and share of real data, of the cells that judged a synthetic set.
+
+    The first model's rows stand there, but one that learns nothing has none that a generator has a part in.
+    """
+    first: dict[str, Table] = {}
+    for table in sorted(tables, key=_learns, reverse=True):  # stable: in the suite's order within each
+        first.setdefault(table.dataset, table)
     several = {table.dataset for table in tables if table is not first[table.dataset]}
     return tuple(
         _field(list(group), first.get(dataset), several=dataset in several)
         for (dataset, _), group in groupby(judged, key=lambda r: (r.coordinates.dataset, r.coordinates.real))
     )
+
+
+def _learns(table: Table) -> bool:
+    """Whether its model was trained on anything but the real data as they are."""
+    return any(row.regime != "real" for row in table.rows)
 
 
 def _field(cells: Sequence[CellRecord], table: Table | None, *, several: bool) -> Field:

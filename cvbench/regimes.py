@@ -10,7 +10,7 @@ import numpy as np
 
 from cvbench.contracts import Augmentation
 from cvbench.errors import DataError
-from cvbench.samples import Dataset, IntArray, proportional_counts
+from cvbench.samples import Dataset, IntArray
 
 FINETUNE_SYNTHETIC_SHARE = 0.5  # of the steps; the rest is spent on the real data
 
@@ -90,7 +90,7 @@ def split_real(
     """Places of the real samples that a cell may use, and of those it holds back; both ascending.
 
     Stratified: every group keeps its proportion of the ``fraction`` (at least one sample) or of so many ``samples``,
-    or gives ``per_class``. Nested: with one seed, the smaller share is part of the larger.
+    or gives ``per_class``. Nested: with one seed, the smaller share is part of the larger, if both are said alike.
     Raises :class:`DataError` when there are fewer samples than asked for.
     """
     rng = np.random.default_rng(seed)
@@ -98,7 +98,7 @@ def split_real(
     groups, sizes = np.unique(strata, return_counts=True)
     if samples is not None and samples > len(strata):
         raise DataError(f"asks for {samples} samples, there are {len(strata)} training samples", hint="ask for fewer")
-    parts = proportional_counts(sizes, samples) if samples is not None else sizes
+    parts = _parts(sizes, samples) if samples is not None else sizes
     for group, part in zip(groups, parts, strict=True):
         members = rng.permutation(np.flatnonzero(strata == group))
         if per_class is not None and len(members) < per_class:
@@ -114,3 +114,14 @@ def split_real(
     chosen = np.sort(np.concatenate(kept))
     held_back = np.setdiff1d(np.arange(len(strata)), chosen, assume_unique=True)
     return chosen.astype(np.int64), held_back.astype(np.int64)
+
+
+def _parts(sizes: IntArray, count: int) -> IntArray:
+    """(K,) how many of each group make up ``count`` samples, by Webster's method; ties go to the lower index.
+
+    Largest remainders would not do: of groups of 6, 6 and 2, they give the last one 2 among 10 samples and 1 among 11
+    (the Alabama paradox). Here one more sample never takes another away.
+    """
+    places = np.concatenate([(np.arange(size) + 0.5) / size for size in sizes])
+    first = np.argsort(places, kind="stable")[:count]
+    return np.bincount(np.repeat(np.arange(len(sizes)), sizes)[first], minlength=len(sizes)).astype(np.int64)

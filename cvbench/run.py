@@ -201,7 +201,7 @@ class _Recorder:
             facts = self.ends[source.key].facts if source.key in self.ends else {}
             notes += [f"{name}: {note}" for note in facts.get("notes", ())]
             if seen := int(facts.get("test_pictures_among_synthetic", 0)):
-                notes.append(f"{seen} test pictures turned up among the samples of {name}")
+                notes.append(f"{seen} distinct test pictures turned up among the samples of {name}")
         return tuple(notes)
 
 

@@ -25,6 +25,9 @@ from cvbench.errors import UserError
 
 FORMAT = 1  # of the cache's layout and manifests
 
+# A file of an artefact is missing, or something else lies in its place. Any other OSError is no damage
+NOT_THERE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+
 # What lies in the cache besides artefacts and may go once nobody has used it for long
 LOOSE = ("damaged", "decoded", "incoming", "replaced", "scratch")
 
@@ -117,12 +120,18 @@ class Store:
         return (self._place(kind, key) / "manifest.json").exists()
 
     def find(self, kind: str, key: str) -> Artefact | None:
-        """The artefact with every checksum right, or None; a damaged one is set aside."""
+        """The artefact with every checksum right, or None; a damaged one is set aside.
+
+        Raises OSError where it cannot be read for another reason: that says nothing of what lies there.
+        """
         place = self._place(kind, key)
-        if not (place / "manifest.json").exists():
+        try:
+            folder = place.stat().st_ino
+        except FileNotFoundError:
             return None
         try:
-            manifest = json.loads((place / "manifest.json").read_text())
+            with _naming(place / "manifest.json"):
+                manifest = json.loads((place / "manifest.json").read_bytes())
             if key not in self._verified:
                 for name, checksum in manifest["files"].items():
                     if _checksum(place / name) != checksum:
@@ -131,8 +140,8 @@ class Store:
             with suppress(OSError):
                 os.utime(place / "manifest.json")  # when it was last used, for `cvbench cache`
             return Artefact(place, float(manifest["seconds"]), manifest["facts"])
-        except (OSError, ValueError, KeyError, TypeError):
-            self._set_aside(kind, key, "damaged")
+        except (*NOT_THERE, ValueError, KeyError, TypeError, AttributeError):
+            self._set_aside(kind, key, "damaged", only=folder)
             return None
 
     def make(
@@ -163,7 +172,8 @@ class Store:
             }
             (torn / "manifest.json").write_text(json.dumps(manifest, indent=1))
             place.parent.mkdir(parents=True, exist_ok=True)
-            if not place.exists():
+            if not self.has(kind, key):
+                self._set_aside(kind, key, "damaged")  # nobody settles a folder without a manifest: it is no artefact
                 settle(torn, place)
         finally:
             shutil.rmtree(torn, ignore_errors=True)
@@ -237,13 +247,18 @@ class Store:
         finally:
             lock.release()
 
-    def _set_aside(self, kind: str, key: str, into: str) -> None:
+    def _set_aside(self, kind: str, key: str, into: str, *, only: int | None = None) -> None:
+        """Move it away, if it is there; with ``only``, if its folder still has this inode number.
+
+        Several processes may find the same damage: one moves the folder, and by then another may have made it anew.
+        """
         place = self._place(kind, key)
         self._verified.discard(key)
-        if place.exists():
-            aside = self.root / into / f"{kind}-{key}-{time.time_ns()}"
-            aside.parent.mkdir(exist_ok=True)
-            place.replace(aside)
+        aside = self.root / into / f"{kind}-{key}-{time.time_ns()}"
+        with suppress(FileNotFoundError):
+            if only in (None, place.stat().st_ino):
+                aside.parent.mkdir(exist_ok=True)
+                place.replace(aside)
 
     def _sweep(self) -> None:
         """Delete what killed processes were writing; the lock tells those of another machine from the dead."""
@@ -258,8 +273,19 @@ class Store:
 
 
 def _checksum(path: Path) -> str:
-    with path.open("rb") as file:
+    with _naming(path), path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """An OSError names the file: where reading fails rather than opening, it would not."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _held(kind: str, step: str, folder: Path) -> Holding:

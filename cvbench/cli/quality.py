@@ -13,6 +13,7 @@ from cvbench.cli.app import app
 from cvbench.cli.console import complain, err, out
 from cvbench.cli.printed import FormatOption, Printed
 from cvbench.cli.run import DeviceChoice, DeviceOption
+from cvbench.errors import counted
 
 if TYPE_CHECKING:
     from cvbench.fidelity.judge import Fidelity
@@ -84,8 +85,8 @@ def quality(
         _print(found)
     if of_test:
         complain(
-            f"{of_test:,} of {len(pair.synthetic):,} synthetic pictures are test pictures of the real data: nothing "
-            "measured on that test split holds"
+            f"{counted(of_test, 'distinct test picture')} of the real data turned up among the "
+            f"{len(pair.synthetic):,} synthetic ones: nothing measured on that test split holds"
         )
     if out_folder is not None:
         err.print(f"look at {out_folder / 'nearest-pairs.png'}", markup=False, soft_wrap=True)

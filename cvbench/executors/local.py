@@ -1,7 +1,7 @@
 """Does a plan's jobs in local worker processes: what is needed first, first; one failure costs its own cells.
 
 Workers live as long as the run, so torch is imported once in each. A worker that dies is replaced; the job
-that it was doing fails with that reason. With GPUs, each worker has one.
+that it was doing, if any, fails with that reason. With GPUs, each worker has one.
 """
 
 from __future__ import annotations
@@ -166,15 +166,24 @@ def _hand_out(
         job = queue.next_ready()
         if job is None:
             return
-        if idle is None:
-            idle = _hire(_least_free(crew), cache, workers)
-            crew.append(idle)
-        idle.job, idle.deadline = job, _deadline(time_limit) + (0 if idle.heard else START_SECONDS)
         watcher.started(job)
-        try:
-            idle.connection.send(job)
-        except OSError:
-            continue  # it died while idle: the pipe's end tells so at once, and the job fails with that reason
+        if idle is not None and _given(idle, job, time_limit):
+            continue
+        if idle is not None:  # it died while idle, which is no fault of this job
+            _remove(crew, idle)
+        fresh = _hire(_least_free(crew), cache, workers)
+        crew.append(fresh)
+        _given(fresh, job, time_limit)  # if this one is dead too, the pipe's end tells so at once, and the job fails
+
+
+def _given(worker: _Worker, job: Job, time_limit: float | None) -> bool:
+    """Send the worker its job; False when it is dead."""
+    worker.job, worker.deadline = job, _deadline(time_limit) + (0 if worker.heard else START_SECONDS)
+    try:
+        worker.connection.send(job)
+    except OSError:
+        return False
+    return True
 
 
 def _deadline(time_limit: float | None) -> float:

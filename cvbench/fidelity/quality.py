@@ -95,8 +95,8 @@ def open_synthetic(folder: Path, real: DatasetSpec) -> LabelledImages:
 
 
 def test_pictures_among(pair: Pair) -> int:
-    """How many synthetic pictures are pictures of the real test split, pixel by pixel."""
-    return sum(digest in pair.real.test_hashes for digest in pair.synthetic.item_hashes())
+    """How many distinct pictures of the real test split are among the synthetic ones, pixel by pixel."""
+    return len(pair.real.test_hashes.intersection(pair.synthetic.item_hashes()))
 
 
 def judge_pair(

@@ -25,7 +25,7 @@ def open_dataset(
 
     ``reader`` is an entry-point name, or empty: then the folder's format is recognised. ``argument`` is what
     follows the colon in ``torchvision:CIFAR10``. A ``val_fraction`` above zero takes a fixed stratified part
-    of train as val when the data has none. Raises :class:`DataError`.
+    of train as val. Raises :class:`DataError`, and :class:`UserError` when the data has a val split of its own.
     """
     if not reader:
         if root is None:
@@ -94,8 +94,14 @@ def _shape(data: Dataset) -> str:
 
 
 def _with_val(splits: Splits, fraction: float) -> Splits:
-    if not fraction or splits.val is not None:
+    if not fraction:
         return splits
+    if splits.val is not None:
+        raise UserError(
+            f"val_fraction {fraction:g} is given, but the data has a val split of its own",
+            where=splits.train.spec.name,
+            hint="leave val_fraction out: weights are chosen on that one",
+        )
     seed = derive_seed(0, "val", splits.train.fingerprint)
     val, train = split_real(splits.train.strata(), fraction=fraction, per_class=None, seed=seed)
     if not len(train) or len(np.unique(splits.train.strata()[train])) < len(np.unique(splits.train.strata())):

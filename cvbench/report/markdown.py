@@ -62,7 +62,7 @@ def _classes(grid: ClassGrid) -> str:
 
 
 def _field(field: Field, measure: Metric) -> str:
-    notes = "\n".join(f"- {_escaped(line)}" for line in words.field_footnotes(field))
+    notes = "\n".join(f"- {_escaped(line)}" for line in words.field_footnotes(field, measure))
     rows = words.field_rows(field, measure)
     made = f"{_grid(words.FIELD_HEAD, rows)}\n\n" if rows else ""
     return f"## {_escaped(words.field_title(field))}\n\n{made}{notes}"

@@ -44,7 +44,7 @@ def print_tables(comparison: Comparison, console: Console, *, per_class: bool = 
         console.print(Text(words.field_title(field), style="bold"))
         if rows := words.field_rows(field, comparison.tables[0].measure):
             console.print(_plain(words.FIELD_HEAD, rows))
-        for line in words.field_footnotes(field):
+        for line in words.field_footnotes(field, comparison.tables[0].measure):
             console.print(Text(line, style="dim"))
         console.print()
     console.print(Text(f"{comparison.name}: cells: {words.ended(comparison.statuses)}"))

@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from cvbench.contestants import Contestant, Field
 from cvbench.contracts import Metric
-from cvbench.effects import Effect, Interval, Verdict
+from cvbench.effects import Effect, Interval, Judgement, Verdict
+from cvbench.errors import counted
 from cvbench.rows import Row, Table
+from cvbench.worth import Worth
 
 DASH = "–"
 ALONE = "†"
@@ -91,14 +93,19 @@ def worth_rows(table: Table) -> list[list[str]]:
     lines = []
     for row in table.rows:
         if row.worth is not None:
-            each, more = row.worth.per_sample, "more than " if row.worth.beyond else ""
-            spread = f" ±{each.half_width:.2f}" if each.half_width is not None else ""
             mean = _mean(row.measured[table.measure.name].mean, table.measure)
-            good = f"{more}{row.worth.equivalent:,.0f} real"
-            lines.append(
-                [row.real, f"{row.generator} ×{row.ratio:g}", mean, good, f"{more}{_plain(each.mean)}{spread} real"]
-            )
+            lines.append([row.real, f"{row.generator} ×{row.ratio:g}", mean, *_worth(row.worth)])
     return lines
+
+
+def _worth(worth: Worth) -> tuple[str, str]:
+    """In all and per synthetic sample: bounds where a seed is off the real curve, none where both ends have some."""
+    if worth.beyond and worth.below:
+        return "off both ends", DASH
+    bound = "more than " if worth.beyond else "less than " if worth.below else ""
+    each = worth.per_sample
+    spread = f" ±{each.half_width:.2f}" if each.half_width is not None else ""
+    return f"{bound}{worth.equivalent:,.0f} real", f"{bound}{_plain(each.mean)}{spread} real"
 
 
 def _plain(value: float) -> str:
@@ -168,34 +175,57 @@ def field_rows(field: Field, measure: Metric) -> list[list[str]]:
     return [floor, *(_contestant(contestant, measure) for contestant in field.contestants)]
 
 
-def field_footnotes(field: Field) -> list[str]:
+def field_footnotes(field: Field, measure: Metric) -> list[str]:
     """What a reader of the field's table must know, or why there is none."""
     counts = " or ".join(f"{count:,}" for count in field.compared)
     lines = [
         f"Fidelity: {counts} pictures against as many unseen real ones, through the extractor {field.extractor!r} "
         f"({field.extractor_hash[:8]}); means over seeds; the first row is what real ones get in "
         "their place. FD: Fréchet distance, lower is better; C2ST, memor(ized): 50 % is the ideal; div(ersity): 1. "
-        "TRTS: labels that a classifier trained on real pictures agrees with. TSTR: trained on synthetic alone."
+        "TRTS: labels that a classifier trained on real pictures agrees with. TSTR: trained on synthetic alone. "
+        "n: seeds whose samples were judged."
     ]
     lines = lines if field.compared else ["Fidelity: no generator's samples were judged."]
+    if field.compared and any(_fewer(one, n) for one in field.contestants for n in _seeds(one, measure)):
+        lines.append("(1 seed): TSTR or mixed Δ is over so many seeds, and not over those of n.")
     for contestant in field.contestants:
         lines += [f"{contestant.generator}: {reason}" for reason in contestant.reasons]
     return lines
 
 
 def _contestant(contestant: Contestant, measure: Metric) -> list[str]:
-    synthetic, mixed = contestant.synthetic, contestant.mixed
+    trained, effect = _trained(contestant, measure)
     n_ok, n = contestant.statuses.get("ok", 0), sum(contestant.statuses.values())
+    seeds_trained, seeds_mixed = (_fewer(contestant, number) for number in _seeds(contestant, measure))
     return [
         contestant.generator,
         *_fidelity(contestant.fidelity),
-        _mean(synthetic.measured[measure.name].mean, measure) if synthetic else DASH,
-        difference(mixed.measured[measure.name].effect, measure) if mixed else DASH,
+        _mean(trained, measure) + seeds_trained,
+        difference(effect, measure) + seeds_mixed,
         seconds(contestant.cost.fit),
         rate(contestant.cost.samples_per_second),
         parameters(contestant.cost.parameters),
         f"{n_ok}/{n}",
     ]
+
+
+def _trained(contestant: Contestant, measure: Metric) -> tuple[Interval | None, Effect | None]:
+    """TSTR and mixed Δ."""
+    synthetic, mixed = contestant.synthetic, contestant.mixed
+    return (
+        synthetic.measured[measure.name].mean if synthetic else None,
+        mixed.measured[measure.name].effect if mixed else None,
+    )
+
+
+def _seeds(contestant: Contestant, measure: Metric) -> list[int | None]:
+    """Over how many seeds TSTR and mixed Δ are."""
+    return [found.n if found is not None else None for found in _trained(contestant, measure)]
+
+
+def _fewer(contestant: Contestant, seeds: int | None) -> str:
+    """`` (1 seed)`` where it is not as many as were judged: n, in the same line, counts those."""
+    return "" if seeds in (None, contestant.statuses.get("ok", 0)) else f" ({counted(seeds, 'seed')})"
 
 
 def _mean(interval: Interval | None, metric: Metric) -> str:
@@ -211,13 +241,24 @@ MUST_SHOW = {"gain": Verdict.BETTER, "loss": Verdict.WORSE, "none": Verdict.NO_D
 
 def controls_judged(table: Table) -> str:
     """Whether the controls show what they must; empty when none was scored."""
-    known = [row for row in table.rows if row.expected and row.n_ok and row.judgement is not None]
-    odd = [row for row in known if row.judgement and row.judgement.verdict is not MUST_SHOW[row.expected]]
+    known = [(row, row.judgement) for row in table.rows if row.expected and row.n_ok and row.judgement is not None]
     if not known:
         return ""
-    told = [f"{row.real} {row.label} should be “{MUST_SHOW[row.expected]}”" for row in odd]
-    warning = f". Mind: {'; '.join(told)}. Too few seeds to see it, or a broken ruler" if told else ""
+    odd = [(row, shown) for row, judged in known if (shown := _shown(row, judged)) is not MUST_SHOW[row.expected]]
+    told = [f"{row.real} {row.label} should be “{MUST_SHOW[row.expected]}”{_before(row)}" for row, _ in odd]
+    chance = [row.expected == "none" and shown in (Verdict.BETTER, Verdict.WORSE) for row, shown in odd]
+    causes = ["too few seeds to see it"] * (not all(chance)) + ["chance (one interval in twenty)"] * any(chance)
+    warning = f". Mind: {'; '.join(told)}. {', '.join(causes).capitalize()}, or a broken ruler" if told else ""
     return f"Controls: {len(known) - len(odd)} of {len(known)} show what they must{warning}."
+
+
+def _shown(row: Row, judged: Judgement) -> Verdict:
+    """What a control shows. No effect is shown before the correction, which can only hide one."""
+    return judged.alone if row.expected == "none" and judged.alone else judged.verdict
+
+
+def _before(row: Row) -> str:
+    return " before correction too" if row.expected == "none" and row.judgement and row.judgement.alone else ""
 
 
 def ended(statuses: Mapping[str, int]) -> str:

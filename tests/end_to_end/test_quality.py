@@ -54,7 +54,7 @@ def test_test_pictures_among_the_synthetic_ones_are_told(tmp_path, cvbench):
     asked = ("quality", tmp_path / "real", tmp_path / "real" / "test", "--extractor", "pixel", "--format", "json")
     said = cvbench(*asked)
     assert said.code == 0, said.err
-    assert "60 of 60 synthetic pictures are test pictures of the real data" in said.err
+    assert "60 distinct test pictures of the real data turned up among the 60 synthetic ones" in said.err
     assert json.loads(said.out)["test_pictures_among_synthetic"] == 60
     one_line_refusal(cvbench(*asked, "--data-option", "size=12"), "its pictures are 9x9", "bring them to 12x12")
     one_line_refusal(cvbench(*asked, "--data-option", "sizes=12"), "did you mean 'size'")

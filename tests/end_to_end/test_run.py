@@ -225,15 +225,25 @@ def test_killed_at_random_moments_a_run_ends_equal_to_an_uninterrupted_one(suite
     whole = tmp_path / "whole"
     assert cvbench("run", suite, "--out", whole, CVBENCH_CACHE=str(tmp_path / "cache-whole")).code == 0
     run, moments = tmp_path / "run", random.Random(0)
+    done = [0]
     for _ in range(3):
         process = start("run", suite, "--out", run)
-        time.sleep(moments.uniform(1.0, 6.0))
+        # start-up takes most of the time and writes nothing: the moment is drawn among the cells
+        wait_for(lambda: written(run) > done[-1])
+        time.sleep(moments.uniform(0.0, 0.4))
         process.kill()
-        process.wait()
+        assert process.wait() == -signal.SIGKILL, "it had ended before it was killed"
+        done.append(written(run))
+    assert 0 < done[-1] < 18
     assert cvbench("run", suite, "--out", run).code == 0
     assert metrics(run) == metrics(whole)
     lines = [json.loads(line)["cell"] for line in (run / "ledger.jsonl").read_text().splitlines()]
     assert len(lines) == len(set(lines)), "a finished cell was computed twice"
+
+
+def written(run: Path) -> int:
+    """How many whole records the run's ledger holds."""
+    return (run / "ledger.jsonl").read_bytes().count(b"\n") if (run / "ledger.jsonl").exists() else 0
 
 
 def start(*arguments: object) -> subprocess.Popen:

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from cvbench.errors import DataError
+from cvbench.errors import DataError, UserError
 from cvbench.readers import open_dataset
 from cvbench.readers.idx import read_idx
 from cvbench.readers.image_folder import decode
@@ -144,6 +144,11 @@ def test_image_folders_are_read_decoded_once_and_split_by_a_seed(tmp_path, own_c
     again = open_dataset("image-folder", "", tmp_path / "a", {}, 0.2)
     assert len(list((own_cache / "decoded").iterdir())) == 2
     assert (len(again.train), len(again.val)) == (8, 2)
+    (tmp_path / "a" / "test").rename(tmp_path / "a" / "val")
+    shutil.copytree(tmp_path / "a" / "val", tmp_path / "a" / "test")
+    assert len(open_dataset("image-folder", "", tmp_path / "a", {}, 0.0).val) == 10
+    with pytest.raises(UserError, match=r"^a: val_fraction 0.2 is given, but .* a val split of its own\. leave val_f"):
+        open_dataset("image-folder", "", tmp_path / "a", {}, 0.2)
     one = open_dataset("", "", write_folder(tmp_path / "b", splits=False), {"test_fraction": 0.4}, 0.0)
     assert (len(one.train), len(one.test)) == (6, 4)
     other = open_dataset("", "", tmp_path / "b", {"test_fraction": 0.4, "split_seed": 1}, 0.0)

@@ -12,16 +12,18 @@ import torch
 from PIL import Image
 
 from cvbench.conformance import tiny_pictures
-from cvbench.contracts import Workplace, silent
+from cvbench.contracts import Splits, Workplace, silent
 from cvbench.errors import DataError, NotApplicable, UserError
-from cvbench.fidelity import judge
+from cvbench.fidelity import judge, quality
 from cvbench.fidelity.extractors import Extractor, inception_extractor, make_extractor, pixel_extractor
 from cvbench.fidelity.features import CHUNK_ENTRIES, checked, chunks
 from cvbench.fidelity.judge import METRICS, judge_samples
 from cvbench.fidelity.pictures import pair_sheet
 from cvbench.fidelity.probe import load_probe, train_probe, untrained_probe
-from cvbench.fidelity.quality import open_synthetic
+from cvbench.fidelity.quality import Pair, open_synthetic
+from cvbench.jobs import DataRef
 from cvbench.readers import open_dataset
+from cvbench.real_data import OpenedData
 from cvbench.samples import LabelledImages
 from cvbench.writers import write_set
 
@@ -278,6 +280,13 @@ def test_a_synthetic_folder_is_read_as_it_was_written(real, tmp_path):
     data = LabelledImages(spec, real[0].images[:24], np.repeat(np.arange(12), 2).astype(np.int64))
     found = open_synthetic(written(data, tmp_path / "made"), spec)
     assert found.fingerprint == data.fingerprint
+
+
+def test_test_pictures_among_the_synthetic_ones_are_counted_once_each(real):
+    train, test, fresh = real
+    synthetic = test.select([0, 5, 0, 0]).join(fresh.select([1, 2]))
+    pair = Pair(DataRef("digits", "digits", "", None, {}, 0.0), OpenedData(Splits(train, test)), synthetic)
+    assert quality.test_pictures_among(pair) == 2
 
 
 def test_a_class_may_be_lost_but_not_its_folder(real, tmp_path):

@@ -29,6 +29,39 @@ def test_the_smaller_share_is_part_of_the_larger(groups, one, other, seed):
     assert set(small) <= set(large)
 
 
+@given(st.lists(st.integers(1, 12), min_size=1, max_size=5), st.integers(0, 2**62))
+def test_of_two_numbers_of_samples_the_smaller_is_part_of_the_larger(sizes, seed):
+    groups = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(sizes)), sizes))
+    smaller: set[int] = set()
+    for count in range(1, len(groups) + 1):
+        kept, rest = split_real(groups, fraction=None, samples=count, seed=seed)
+        assert len(kept) == count
+        assert sorted([*kept, *rest]) == list(range(len(groups)))
+        assert smaller < set(kept)
+        smaller = set(kept)
+
+
+def test_one_more_sample_takes_none_from_another_group():
+    groups = np.repeat([0, 1, 2], [6, 6, 2])
+    parts = [
+        np.bincount(groups[split_real(groups, fraction=None, samples=n, seed=0)[0]], minlength=3).tolist()
+        for n in range(1, 15)
+    ]
+    assert (np.diff(parts, axis=0) >= 0).all()
+    assert parts[-1] == [6, 6, 2]
+    assert parts[6] == [3, 3, 1]  # half of each
+
+
+@given(strata, st.integers(0, 2**62), st.data())
+def test_a_number_of_samples_is_in_proportion(groups, seed, data):
+    count = data.draw(st.integers(1, len(groups)))
+    kept, _ = split_real(groups, fraction=None, samples=count, seed=seed)
+    sizes = np.unique(groups, return_counts=True)[1]
+    parts = np.array([(groups[kept] == group).sum() for group in np.unique(groups)])
+    # one share for all groups, of which each has the whole number next to it (Webster)
+    assert ((parts - 0.5) / sizes).max() <= ((parts + 0.5) / sizes).min()
+
+
 @given(strata, st.integers(1, 5), st.integers(0, 2**62))
 def test_per_class_takes_exactly_so_many_or_says_who_has_too_few(groups, per_class, seed):
     counts = np.bincount(groups)

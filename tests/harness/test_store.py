@@ -1,5 +1,6 @@
 """The artefact cache: whole or not at all, found again by content, damage noticed."""
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -58,20 +59,93 @@ def test_a_failed_write_leaves_nothing(tmp_path):
     assert not list((tmp_path / "incoming").iterdir())
 
 
-@pytest.mark.parametrize("damage", ["flip", "cut", "remove", "manifest"])
+@pytest.mark.parametrize("damage", ["flip", "cut", "remove", "manifest", "list", "no manifest", "folder"])
 def test_a_damaged_artefact_is_set_aside(tmp_path, damage):
     folder = Store(tmp_path).make("fit", "ab" * 32, {}, fill).folder
-    file = folder / ("manifest.json" if damage == "manifest" else "weights.bin")
-    if damage == "remove":
+    file = folder / ("manifest.json" if damage in ("manifest", "list", "no manifest") else "weights.bin")
+    if damage in ("remove", "no manifest", "folder"):
         file.unlink()
+        if damage == "folder":
+            file.mkdir()
     else:
-        file.write_bytes(b"wrong!!" if damage == "flip" else b"we" if damage == "cut" else b"{")
+        file.write_bytes({"flip": b"wrong!!", "cut": b"we", "manifest": b"{", "list": b'{"files": []}'}[damage])
     store = Store(tmp_path)
     assert store.find("fit", "ab" * 32) is None
     assert not store.has("fit", "ab" * 32)
     assert len(list((tmp_path / "damaged").iterdir())) == 1
     store.make("fit", "ab" * 32, {}, fill)
     assert store.find("fit", "ab" * 32) is not None
+
+
+def test_what_is_made_anew_takes_the_place_of_a_folder_without_a_manifest(tmp_path):
+    store = Store(tmp_path)
+    folder = store.make("fit", "ab" * 32, {}, fill).folder
+    (folder / "manifest.json").unlink()
+    assert not store.has("fit", "ab" * 32)
+    store.make("fit", "ab" * 32, {}, fill)
+    assert Store(tmp_path).find("fit", "ab" * 32) is not None
+    (aside,) = (tmp_path / "damaged").iterdir()
+    assert [path.name for path in aside.iterdir()] == ["weights.bin"]
+
+
+def test_what_another_process_made_meanwhile_stays(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+
+    def late(folder: Path) -> dict[str, int]:
+        with monkeypatch.context() as other:
+            other.setattr(os, "getpid", lambda: 1)
+            Store(tmp_path).make("fit", "ab" * 32, {}, fill)
+        return {"count": 8}
+
+    store.make("fit", "ab" * 32, {}, late)
+    assert Store(tmp_path).find("fit", "ab" * 32).facts == {"count": 7}
+    assert not (tmp_path / "damaged").exists()
+
+
+@pytest.mark.parametrize("where", ["manifest.json", "weights.bin"])
+@pytest.mark.parametrize("reason", [errno.EMFILE, errno.EIO, errno.EACCES])
+def test_what_cannot_be_read_now_is_not_damaged(tmp_path, monkeypatch, where, reason):
+    folder = Store(tmp_path).make("fit", "ab" * 32, {}, fill).folder
+    opened = Path.open
+
+    def failing(path, *arguments, **more):
+        if path.name == where:
+            raise OSError(reason, os.strerror(reason))  # as a read does: without the file's name
+        return opened(path, *arguments, **more)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "open", failing)
+        with pytest.raises(OSError, match=where) as caught:
+            Store(tmp_path).find("fit", "ab" * 32)
+    assert (caught.value.errno, caught.value.filename) == (reason, str(folder / where))
+    assert not (tmp_path / "damaged").exists()
+    assert Store(tmp_path).find("fit", "ab" * 32) is not None
+
+
+@pytest.mark.parametrize("made_anew", [False, True])
+def test_of_two_who_find_the_same_damage_one_sets_it_aside(tmp_path, monkeypatch, made_anew):
+    file = Store(tmp_path).make("fit", "ab" * 32, {}, fill).folder / "weights.bin"
+    file.write_bytes(b"wrong!!")
+    first, second, set_aside = Store(tmp_path), Store(tmp_path), Store._set_aside
+
+    def after_the_first(self, *arguments, **more):
+        monkeypatch.setattr(Store, "_set_aside", set_aside)
+        assert first.find("fit", "ab" * 32) is None
+        if made_anew:
+            first.make("fit", "ab" * 32, {}, fill)
+        set_aside(self, *arguments, **more)
+
+    monkeypatch.setattr(Store, "_set_aside", after_the_first)
+    assert second.find("fit", "ab" * 32) is None
+    assert len(list((tmp_path / "damaged").iterdir())) == 1
+    assert (Store(tmp_path).find("fit", "ab" * 32) is not None) == made_anew
+
+
+def test_a_folder_that_another_moves_between_a_look_and_a_rename_is_no_error(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    store.make("fit", "ab" * 32, {}, fill)
+    monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(FileNotFoundError(errno.ENOENT, "gone")))
+    store._set_aside("fit", "ab" * 32, "damaged")
 
 
 @pytest.mark.parametrize("content", ['{"format": 99}', "{", "[]", '{"formation": 1}'])

@@ -9,10 +9,13 @@ from rich.console import Console
 
 from cvbench.comparison import compare
 from cvbench.contracts import Metric
+from cvbench.effects import Judgement, Verdict
 from cvbench.errors import UserError
 from cvbench.ledger import FIDELITY, CellRecord, Coordinates, Ledger
 from cvbench.report import as_text
 from cvbench.report.table import print_tables
+from cvbench.report.words import controls_judged
+from cvbench.rows import Cost, Row, Table
 from cvbench.run_folder import RunFolder
 
 METRICS = (
@@ -142,6 +145,90 @@ def test_the_table_of_generators_names_the_model_whose_scores_it_has(contest):
     said = printed(judged(contest, status="ok", fidelity=fidelity), 150)
     assert "generators · cells · 100% of real · TSTR and mixed Δ of first" in said
     assert "Fidelity: 3 pictures against" in said
+
+
+def contended(contest, models, judged, trained):
+    """A run in which ``judged`` seeds of a generator were judged; models → whether they learn; they trained on it
+    ``trained`` seeds."""
+    place = Coordinates("detection", "cells", "", "100%", "real", None, None, 0)
+    cells = {}
+
+    def add(model, regime, seed, **found):
+        generator = {} if regime == "real" else {"generator": "flow", "ratio": 1.0}
+        where = replace(place, model=model, regime=regime, seed=seed, **generator)
+        cells[str(where)] = where
+        contest.ledger.append(CellRecord(str(where), where, "ok", resolved={"real_samples": 10}, **found))
+
+    for model, learns in models.items():
+        for seed in range(judged):
+            add(model, "real", seed, metrics={"mAP50-95": 0.5 + 0.01 * seed})
+        for regime in ("synthetic", "mixed") if learns else ():
+            for seed in range(trained):
+                add(model, regime, seed, metrics={"mAP50-95": 0.25 + 0.02 * seed})
+    fidelity = {"values": {"frechet_distance": 3.0}, "floors": {}, "extractor": {"hash": "0"}, "compared": 3}
+    for seed in range(judged):
+        add("random", FIDELITY, seed, fidelity=fidelity)
+    return replace(contest, cells=cells)
+
+
+def test_where_fewer_seeds_were_trained_than_judged_the_table_of_generators_says_so(contest):
+    run = contended(contest, {"first": True}, judged=3, trained=1)
+    line = next(line for line in printed(run, 200).splitlines() if line.startswith(" flow "))
+    assert "25.00 (1 seed)  −25.00 (1 seed)" in line
+    assert line.rstrip().endswith("3/3")
+    assert "(1 seed): TSTR or mixed Δ is over so many seeds" in printed(run, 200)
+    assert "25.00 (1 seed)" in as_text(compare(run), "md")
+
+
+def test_where_all_seeds_were_trained_it_says_nothing_of_seeds(contest):
+    said = printed(contended(contest, {"first": True}, judged=3, trained=3), 200)
+    assert "27.00" in said
+    assert "seeds)" not in said
+
+
+def test_the_table_of_generators_has_the_scores_of_the_first_model_that_learns(contest):
+    run = contended(contest, {"still": False, "first": True, "second": True}, judged=2, trained=2)
+    said = printed(run, 200)
+    assert "TSTR and mixed Δ of first" in said
+    assert "26.00" in next(line for line in said.splitlines() if line.startswith(" flow "))
+
+
+CONTROL = Row(
+    "10%", "mixed", "copy", 1.0, True, "none", {}, Cost(None, None, None), {"ok": 3},
+    judgement=Judgement(Verdict.NO_DIFFERENCE, 0.4),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("expected", "judgement", "said"),
+    [
+        ("none", Judgement(Verdict.NO_DIFFERENCE, 0.4), ""),
+        (
+            "none",
+            Judgement(Verdict.NO_DIFFERENCE, 0.2, alone=Verdict.WORSE),
+            "10% mixed copy ×1 should be “no measurable difference” before correction too. Chance (one interval in "
+            "twenty), or a broken ruler.",
+        ),
+        (
+            "none",
+            Judgement(Verdict.BETTER, 0.01),
+            "should be “no measurable difference”. Chance (one interval in twenty), or a broken ruler.",
+        ),
+        ("none", Judgement(Verdict.TOO_FEW_SEEDS), "Too few seeds to see it, or a broken ruler."),
+        ("gain", Judgement(Verdict.BETTER, 0.01), ""),
+        # what is to be seen must outlast the correction
+        (
+            "gain",
+            Judgement(Verdict.NO_DIFFERENCE, 0.2, alone=Verdict.BETTER),
+            "should be “better”. Too few seeds to see it, or a broken ruler.",
+        ),
+    ],
+)
+def test_what_a_control_must_show(expected, judgement, said):
+    table = Table("t", "d", "m", METRICS, 10, {"10%": (replace(CONTROL, expected=expected, judgement=judgement),)})
+    told = controls_judged(table)
+    assert told.startswith(f"Controls: {0 if said else 1} of 1 show what they must")
+    assert told.endswith(said or "must.")
 
 
 def test_no_table_of_generators_where_none_was_judged(contest):
