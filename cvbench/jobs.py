@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from cvbench.contracts import Budget
+from cvbench.fidelity import PROBE_VERSION
 from cvbench.samples import AnnotationKind
 from cvbench.store import content_key
 
 JUDGE_SEED = 0
 JUDGE_VERSION = 1  # raise it when the same sets get other fidelity numbers
-PROBE_VERSION = 1  # raise it when the probe learns otherwise
 FILTER_VERSION = 2  # raise it when a filter keeps other samples
 
 

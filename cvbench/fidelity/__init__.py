@@ -1,1 +1,3 @@
 """How synthetic samples compare with real ones before anything is trained on them."""
+
+PROBE_VERSION = 1  # raise it when the probe learns otherwise

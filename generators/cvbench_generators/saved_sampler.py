@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 
 from cvbench.errors import DataError
 
-UNREADABLE = (OSError, ValueError, KeyError, TypeError, RuntimeError, BadZipFile, SafetensorError)
+UNREADABLE = (OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, BadZipFile, SafetensorError)
 
 
 @contextmanager

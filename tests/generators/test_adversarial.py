@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -97,6 +98,20 @@ def test_penalties_of_a_linear_critic_are_known():
     judged = Judged(judge, real, fake, judge(real), judge(fake))
     got = {name: penalty(judged).item() for name, penalty in PENALTIES.items()}
     assert got == pytest.approx({"r1": 4.5, "r2": 4.5, "r1_r2": 9.0, "gradient_penalty": 4.0})
+
+
+def test_penalties_of_a_quadratic_critic_are_known():
+    """Its slope is the picture itself: 0 at real pictures, of norm 1 at fakes, uniform in [0, 1] between them."""
+    real = torch.zeros(20_000, 3, 1, 1, requires_grad=True)
+    fake = (torch.tensor([1.0, 2.0, 2.0]) / 3)[:, None, None].repeat(len(real), 1, 1, 1).requires_grad_()
+
+    def judge(picture: torch.Tensor) -> torch.Tensor:
+        return picture.square().sum((1, 2, 3)) / 2
+
+    torch.manual_seed(0)
+    judged = Judged(judge, real, fake, judge(real), judge(fake))
+    got = {name: penalty(judged).item() for name, penalty in PENALTIES.items()}
+    assert got == pytest.approx({"r1": 0.0, "r2": 0.5, "r1_r2": 0.5, "gradient_penalty": 1 / 3}, abs=0.01)
 
 
 def test_weight_decay_is_the_sum_over_all_parameters():
@@ -297,6 +312,37 @@ def test_real_pictures_are_found_healthy_and_collapsed_ones_not(tmp_path):
     assert re.match(r"mode coverage 1 of 3, diversity (0\.9|1\.0)", eye.trouble)
 
 
+@pytest.mark.parametrize(("classes", "looked_at"), [(1, 200), (50, 200), (51, 204), (257, 771)])
+def test_a_look_takes_in_enough_pictures_of_many_classes(classes, looked_at, tmp_path, monkeypatch):
+    """Real pictures drawn without regard to their class are healthy: a perfect generator without labels."""
+
+    class Reader:
+        """Reads the class off the first two pixels."""
+
+        def probabilities(self, images):
+            return np.eye(classes, dtype=np.float32)[images[:, 0, 0, 0] + 256 * images[:, 0, 1, 0].astype(int)]
+
+    monkeypatch.setattr(watch, "train_probe", lambda *args, **kwargs: Reader())
+    spec = replace(tiny_pictures(8, 8, 1).spec, classes=tuple(map(str, range(classes))))
+    labels = np.arange(max(3 * classes, 400)) % classes
+    images = np.random.default_rng(0).integers(0, 256, (len(labels), 8, 8, 1), dtype=np.uint8)
+    images[:, 0, 0, 0], images[:, 0, 1, 0] = labels % 256, labels // 256
+    eye = watched(LabelledImages(spec, images, labels), tmp_path)
+    assert len(eye.real) == looked_at
+    drawn_at_random = np.random.default_rng(1).integers(0, len(labels), looked_at)
+    looked(eye, images[drawn_at_random])
+    assert not eye.trouble
+
+
+def test_the_diversity_of_classes_is_the_mean_over_their_pairs():
+    rng = np.random.default_rng(0)
+    images, labels = rng.integers(0, 256, (40, 5, 4, 3), dtype=np.uint8), rng.integers(0, 6, 40)
+    flat = images.reshape(40, -1).astype(float)
+    apart = [np.linalg.norm(flat[i] - flat[j]) for i in range(40) for j in range(i + 1, 40) if labels[i] == labels[j]]
+    assert health.mean_distance(images, labels) == pytest.approx(np.mean(apart), rel=1e-12)
+    assert health.mean_distance(images[:2], np.array([0, 1])) == pytest.approx(np.linalg.norm(flat[0] - flat[1]) / 2)
+
+
 def test_a_discriminator_that_wins_is_found(tmp_path):
     eye = watched(bars(), tmp_path)
     looked(eye, eye.real.images, (torch.full((9,), 50.0), torch.full((9,), -50.0)))
@@ -445,6 +491,19 @@ def test_what_it_cannot_learn_from_is_said(cls, tmp_path):
         fitted(cls, "boxes on unequal pictures", tmp_path)
     with pytest.raises(NotApplicable, match="at least two pictures"):
         fitted(cls, tiny_pictures(8, 8, 1).select([0]), tmp_path)
+
+
+@each_family
+def test_a_batch_of_one_is_refused_where_it_would_be_normalised(cls, tmp_path):
+    def fit(**options):
+        generator = cls(make_options(cls.Options, {"width": 8, "latent": 8, **options}))
+        budget, workplace = Budget(4, 1, "fp32"), Workplace(tmp_path / str(options))
+        return generator.fit(tiny_pictures(8, 8, 1), budget=budget, seed=1, progress=silent, workplace=workplace)
+
+    for batch_norm in ("generator", "both"):
+        with pytest.raises(NotApplicable, match="a batch_size of two or more, or set batch_norm: none"):
+            fit(batch_norm=batch_norm)
+    assert fit(batch_norm="none").parameter_count
 
 
 @each_family

@@ -5,12 +5,14 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+import torch
 from cvbench_generators.scenes.learnt import Joint, JointOptions, LayoutOptions, Mask2Image, Sim2Real
 from cvbench_generators.scenes.learnt.joint import codes_of, drawn_size, taken_apart, with_mask_channels
 from cvbench_generators.scenes.learnt.layouts import annotated, draw_layout, real_layout
 from cvbench_generators.scenes.learnt.mask2image import plan_of, planes_of
 from cvbench_generators.scenes.learnt.regions import regions_of
 from cvbench_generators.scenes.learnt.sim2real import rendered
+from cvbench_generators.scenes.pieces import pieces_of
 
 from cvbench.conformance import tiny_pictures, tiny_scenes
 from cvbench.contracts import Budget, Workplace, silent
@@ -18,26 +20,26 @@ from cvbench.datasets import as_kind, gather
 from cvbench.errors import DataError, NotApplicable, UserError
 from cvbench.plugins import make_options
 from cvbench.samples import AnnotationKind, DatasetSpec
-from cvbench.scenes import IGNORED, Instance, InstanceImages
+from cvbench.scenes import IGNORED, Instance, InstanceImages, SegmentedImages
 
 MASK, BOXES, INSTANCES = AnnotationKind.MASK, AnnotationKind.BOXES, AnnotationKind.INSTANCES
 SPEC = DatasetSpec("toy", INSTANCES, ("disc", "square"), 32, 40, 3)
 PLAIN = LayoutOptions(flips="none", alike=1.0)
 
 
-def discs(count=4):
+def discs(count=4, width=40):
     """Each picture in a grey of its own, with a brighter disc of class 0 and, at the right border, one of class 1."""
-    images, listed = np.zeros((count, 32, 40, 3), np.uint8), []
+    images, listed = np.zeros((count, 32, width, 3), np.uint8), []
     for place in range(count):
         images[place] = 20 + 10 * place
         images[place, ::5, ::3] += 2
         listed.append([])
-        for label, (x, y) in enumerate([(10 + place, 14), (37, 10 + 2 * place)]):
-            disc = np.zeros((32, 40), np.uint8)
+        for label, (x, y) in enumerate([(10 + place, 14), (width - 3, 10 + 2 * place)]):
+            disc = np.zeros((32, width), np.uint8)
             cv2.circle(disc, (x, y), 5, 1, -1)
             images[place][disc > 0] = 120 + 30 * label + place
             listed[-1].append(Instance(label, disc.astype(bool)))
-    return InstanceImages.of_instances(SPEC, images, listed)
+    return InstanceImages.of_instances(replace(SPEC, width=width), images, listed)
 
 
 def fitted(generator, train, folder, steps=2, seed=0):
@@ -64,26 +66,45 @@ def test_a_real_pictures_layout_is_its_annotation(kind):
 def test_new_layouts_agree_with_themselves_and_are_made_of_real_objects():
     data = discs()
     regions = regions_of(data, PLAIN, "test")
-    shapes = {int(data.cut_mask(number).sum()) for number in range(len(data.labels))}
-    places, counts = set(), []
+    shapes = [piece.mask for place in range(len(data)) for piece in pieces_of(data, place)]
+    places, counts, whole = set(), [], 0
     for seed in range(40):
         layout = draw_layout(regions, np.random.default_rng(seed))
         assert np.array_equal(layout.classes > 0, layout.owners > 0)
         made = annotated(SPEC, np.zeros((1, 32, 40, 3), np.uint8), [layout])
         assert np.array_equal(as_kind(made, MASK).masks[0], layout.classes)
         counts.append(len(layout.pieces))
-        for piece in layout.pieces:
+        in_front = np.zeros((32, 40), bool)
+        for piece in reversed(layout.pieces):
             x1, y1, x2, y2 = piece.box
+            assert is_left_of_one(shapes, piece, in_front)
+            whole += not in_front[y1:y2, x1:x2].any()
+            in_front[y1:y2, x1:x2] |= piece.mask
             seen = layout.colours[y1:y2, x1:x2][piece.mask]
             assert len(np.unique(seen)) == 1  # one real object's colour
             assert 120 + 30 * piece.label <= seen[0, 0] <= 123 + 30 * piece.label
-            assert int(piece.mask.sum()) in shapes or len(layout.pieces) > 1
             if piece.label == 1:
                 assert x2 == 40  # cut by the border in its picture: it stays there
             places.add((piece.label, x1, y1))
     assert len(places) > 20
     assert min(counts) >= 1
     assert set(counts) >= {1, 2}
+    assert whole > sum(counts) / 2
+
+
+def is_left_of_one(shapes, piece, in_front):
+    """Whether the piece is one of the shapes, at some place in the picture, without what lies in front of it."""
+    seen, (x1, y1, x2, y2) = np.zeros_like(in_front), piece.box
+    seen[y1:y2, x1:x2] = piece.mask
+    for shape in shapes:
+        high, wide = shape.shape
+        for y in range(max(0, y2 - high), min(y1, 32 - high) + 1):
+            for x in range(max(0, x2 - wide), min(x1, 40 - wide) + 1):
+                whole = np.zeros_like(in_front)
+                whole[y : y + high, x : x + wide] = shape
+                if np.array_equal(whole & ~in_front, seen):
+                    return True
+    return False
 
 
 def test_what_is_wider_than_a_pictures_content_is_not_put_there():
@@ -102,6 +123,20 @@ def test_what_is_exchanged_is_as_asked():
     edges = [[piece.box[0] for piece in draw_layout(mirrored, np.random.default_rng(s)).pieces] for s in range(8)]
     assert any(0 in own for own in edges)
     assert any(0 not in own for own in edges)
+
+
+def test_a_picture_borrows_from_others_alone():
+    """However few lend: with a share of a quarter, of four pictures one does, and each looks most like itself."""
+    regions = regions_of(discs(), replace(PLAIN, alike=0.25), "test")
+    lenders = [regions.lenders(place).tolist() for place in range(4)]
+    assert lenders in ([[1], [0], [near], [2]] for near in (1, 3))
+    exchanging = replace(regions, options=replace(PLAIN, alike=0.25, exchanged=1.0))
+    for seed in range(8):
+        layout = draw_layout(exchanging, np.random.default_rng(seed))
+        own = round((layout.colours[-1, 0, 0] - 20) / 10)  # by the ground's grey, an object's picture by its brightness
+        brightness = layout.colours[layout.owners > 0][:, 0]
+        assert set((brightness % 10).tolist()) == set(lenders[own])
+    assert regions_of(discs(1), PLAIN, "test").lenders(0).tolist() == [0]
 
 
 def test_the_hole_of_a_dropped_region_is_filled_with_its_surroundings():
@@ -132,8 +167,6 @@ def test_of_boxes_the_ellipses_are_moved():
 
 
 def test_plans_and_renderings_show_the_layout():
-    import torch
-
     regions = regions_of(discs(), PLAIN, "test")
     layout = real_layout(regions, 0)
     plan = plan_of(regions, layout, np.random.default_rng(0))
@@ -148,6 +181,32 @@ def test_plans_and_renderings_show_the_layout():
     picture = rendered(regions, layout, np.random.default_rng(0)).astype(float)
     assert np.abs(picture[layout.owners == 1].mean() - 150) < 5
     assert 4 < picture[layout.owners == 0].std() < 20
+
+
+def test_the_pairs_of_a_mirrored_layout_have_borders_at_the_right_and_padding_at_the_right(tmp_path, monkeypatch):
+    """As sampling gives them. Objects here differ in class from what is beside them: classes tell the borders."""
+    seen = []
+
+    def play(networks, pairs, *rest, **named):
+        torch.manual_seed(0)
+        seen.extend(pairs(number) for number in range(12))
+        return {}
+
+    monkeypatch.setattr("cvbench_generators.scenes.learnt.mask2image.play", play)
+    fitted(Mask2Image(), discs(width=36), tmp_path)
+    at_left = 0
+    for x, y in seen:
+        classes, border = x[:, :4].argmax(1), x[:, 4, :, :36]
+        expected = torch.zeros_like(border, dtype=torch.bool)
+        expected[:, :, :-1] |= classes[:, :, 1:36] != classes[:, :, :35]
+        expected[:, :-1] |= classes[:, 1:, :36] != classes[:, :-1, :36]
+        assert torch.equal(border.bool(), expected)
+        assert (x[..., 36:] == x[..., 35:36])[:, :8].all()
+        assert (y[..., 36:] == y[..., 35:36]).all()
+        colours, objects = x[:, 5:8], (classes > 0)[:, None].expand(-1, 3, -1, -1)
+        assert torch.allclose(colours[objects], y[objects], atol=0.02)  # the picture is turned with its layout
+        at_left += bool((classes[:, :, 0] == 2).any())
+    assert 0 < at_left < 12
 
 
 # -------------------------------------------------------------------------------------------- joint
@@ -181,6 +240,23 @@ def test_large_pictures_are_drawn_small_and_enlarged(tmp_path):
     assert sampler.notes == ("picture and mask drawn together by flow", "drawn at 20x16, enlarged to 40x32")
     assert gather(sampler.sample(3, seed=0), data.spec).masks.shape == (3, 32, 40)
     assert sampler.parameter_count > 1000
+
+
+def test_a_mask_that_is_made_small_and_large_again_stays_where_its_picture_is():
+    """The mean place of an edge, over edges at all places of either axis: the picture's and the mask's."""
+    spec = DatasetSpec("edges", MASK, ("first", "second"), 96, 128, 1)
+    columns, rows = np.arange(24, 104), np.arange(24, 72)
+    masks = np.concatenate(
+        [
+            np.broadcast_to(np.arange(128) >= columns[:, None, None], (80, 96, 128)),
+            np.broadcast_to(np.arange(96)[:, None] >= rows[:, None, None], (48, 96, 128)),
+        ]
+    ).astype(np.uint8)
+    back = taken_apart(with_mask_channels(SegmentedImages(spec, 255 * masks[..., None], masks), 40), spec)
+    for made in (back.masks, back.images[..., 0] / 255):
+        moved = (1 - made.astype(float)).mean(axis=(1, 2)) - (1 - masks.astype(float)).mean(axis=(1, 2))
+        assert abs(moved[:80].mean() * 128) < 0.15
+        assert abs(moved[80:].mean() * 96) < 0.15
 
 
 def test_another_generator_can_draw(tmp_path):
@@ -226,6 +302,9 @@ def test_what_is_not_for_them_is_refused_with_a_reason(tmp_path):
     for generator in (Mask2Image(), Sim2Real(), Joint()):
         with pytest.raises(NotApplicable, match="needs pictures with"):
             fitted(generator, tiny_pictures(16, 16, 1), tmp_path)
+    for generator in (Mask2Image(), Sim2Real()):
+        with pytest.raises(NotApplicable, match="needs pictures of at least 8 pixels a side"):
+            fitted(generator, as_kind(tiny_scenes(6, 40, 3), MASK), tmp_path)
     empty = InstanceImages.of_instances(SPEC, np.zeros((2, 32, 40, 3), np.uint8), [[], []])
     with pytest.raises(NotApplicable, match="no object in the 2 training pictures"):
         fitted(Mask2Image(), empty, tmp_path)

@@ -9,14 +9,13 @@ from cvbench_generators.autoencoder import VAE, Autoencoder, AutoencoderOptions,
 from cvbench_generators.autoencoder.code_density import CodeDensity, fit_density
 from cvbench_generators.conditional_sampler import Noise
 from cvbench_generators.flow import Diffusion, DiffusionOptions, Flow, FlowOptions, edm, rectified_flow
-from cvbench_generators.flow.few_steps import accuracy_by_steps
+from cvbench_generators.flow.few_steps import worth_by_steps
 from torch import nn
 
 from cvbench.conformance import tiny_pictures
 from cvbench.contracts import Budget, Workplace, silent
 from cvbench.datasets import gather
 from cvbench.errors import DataError, NotApplicable, UserError
-from cvbench.fidelity.probe import Probe
 from cvbench.plugins import make_options
 
 SMALL = {
@@ -151,6 +150,17 @@ def test_a_density_that_lacks_pictures_is_told_before_a_step_is_taken(tmp_path):
 def test_one_picture_per_class_is_refused(name, tmp_path):
     with pytest.raises(NotApplicable, match="two pictures of some class"):
         fitted(name, tiny_pictures(8, 8, 1, per_class=1), tmp_path, steps=1)
+
+
+def test_a_batch_of_one_cannot_be_normalised(tmp_path):
+    for name in ("vae", "autoencoder"):
+        cls, options = SMALL[name]
+        asked = {"budget": Budget(2, 1, "fp32"), "seed": 1, "progress": silent, "workplace": Workplace(tmp_path / name)}
+        if name == "vae":
+            assert cls(options).fit(tiny_pictures(8, 8, 1), **asked)
+            continue
+        with pytest.raises(NotApplicable, match="autoencoder needs a batch_size of two or more"):
+            cls(options).fit(tiny_pictures(8, 8, 1), **asked)
 
 
 @pytest.mark.parametrize("options", [VAEOptions, AutoencoderOptions, DiffusionOptions])
@@ -290,14 +300,11 @@ def test_an_untrained_denoiser_trusts_the_picture_as_far_as_the_noise_is_small()
     assert denoised[2].abs().max() < 1e-5
 
 
-def test_few_step_quality_counts_what_the_probe_recognises():
-    class Brightness(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.typical = nn.Parameter(torch.tensor([38.0, 128.0, 217.0]))
-
-        def forward(self, pictures):
-            return -(pictures.float().mean((1, 2, 3))[:, None] - self.typical).abs()
+def test_what_samples_are_worth_is_measured_for_every_number_of_steps():
+    def recognised(samples):
+        typical = np.array([38.0, 128.0, 217.0])
+        nearest = np.abs(samples.images.mean((1, 2, 3))[:, None] - typical).argmin(1)
+        return (nearest == samples.labels).mean()
 
     class FourSteps(nn.Module):
         """Reaches the class's brightness with steps of a quarter; steps of a half go there and back to noise."""
@@ -313,8 +320,14 @@ def test_few_step_quality_counts_what_the_probe_recognises():
     about = {"sampling_steps": 8, "solver": "euler", "guidance": 1.0, "precision": "fp32"}
     draw = rectified_flow.drawing(SPEC, about)
     sampler = rectified_flow.ConditionalSampler(FourSteps(), draw, SPEC, data.class_counts(), about)
-    found = accuracy_by_steps(
-        sampler, rectified_flow.drawing, Probe(Brightness(), SPEC), count=90, seed=0, steps=(2, 4)
-    )
+    found = worth_by_steps(sampler, rectified_flow.drawing, recognised, count=90, seed=0, steps=(2, 4))
     assert found[4] == 1.0
     assert found[2] == pytest.approx(1 / 3, abs=0.2)
+
+    def rough(samples):
+        return samples.images.std(axis=(1, 2, 3)).mean()
+
+    asked = {"count": 90, "seed": 0, "steps": (4,)}
+    assert worth_by_steps(sampler, rectified_flow.drawing, rough, **asked)[4] < 1
+    # with this velocity each of heun's steps leaves half of the noise
+    assert 4 < worth_by_steps(sampler, rectified_flow.drawing, rough, **asked, solver="heun")[4] < 16

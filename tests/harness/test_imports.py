@@ -18,6 +18,7 @@ PUBLIC = {
     "cvbench.training",
     "cvbench.seeds",
     "cvbench.errors",
+    "cvbench.fidelity",
     "cvbench.fidelity.probe",
     "cvbench.corruptions",
     "cvbench.plugins",

@@ -7,6 +7,7 @@ from cvbench_tasks.generation import Generation
 from cvbench.conformance import assert_task, tiny_pictures
 from cvbench.contracts import Augmentation, Budget, Workplace, silent
 from cvbench.errors import NotApplicable, UserError
+from cvbench.fidelity import PROBE_VERSION
 
 
 def test_it_keeps_the_contract():
@@ -33,3 +34,8 @@ def test_a_judge_learns_what_it_is_shown(tmp_path):
 def test_there_is_one_judge():
     with pytest.raises(UserError, match="judge"):
         Generation().model_options("simple_cnn")
+
+
+def test_the_judge_is_the_probe_and_of_its_version():
+    (info,) = Generation().models()
+    assert info.version == PROBE_VERSION

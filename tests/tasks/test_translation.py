@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from cvbench_generators.translation import CycleGAN, Pix2Pix
 from cvbench_tasks.translation import Translation
 from cvbench_tasks.translation.augmentation import ROUNDS, strongly_augmented
 from cvbench_tasks.translation.metrics import psnr, score, ssim
@@ -197,6 +198,16 @@ def test_strong_augmentation_varies_as_many_pictures_as_the_budget_sees(tmp_path
     ordinary = train(made("pix2pix", data, tmp_path), data, tmp_path / "a")
     strong = train(made("pix2pix", data, tmp_path), data, tmp_path / "b", augmentation=Augmentation.STRONG)
     assert not np.array_equal(restored(ordinary, data), restored(strong, data))
+
+
+def test_a_networks_training_counts_under_its_generators_version(monkeypatch):
+    options = make_options(TASK.model_options("pix2pix"), {})
+    before = TASK.learnt("pix2pix", options)
+    assert (before.name, before.options, before.version) == ("pix2pix", options, 1)
+    monkeypatch.setattr(Pix2Pix, "version", 7)
+    assert TASK.learnt("pix2pix", options).version == 7
+    assert TASK.learnt("cyclegan", make_options(TASK.model_options("cyclegan"), {})).version == CycleGAN.version
+    assert TASK.learnt("bicubic", make_options(TASK.model_options("bicubic"), {})) is None
 
 
 # ------------------------------------------------------------------------------------------- bad input

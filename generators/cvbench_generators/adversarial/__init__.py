@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from cvbench.contracts import Budget, Generator, Progress, Sampler, Workplace
+from cvbench.errors import NotApplicable
 from cvbench.samples import AnnotationKind, Dataset
 from cvbench_generators.adversarial.options import (
     AdversarialOptions,
@@ -31,6 +32,13 @@ class _Adversarial(Generator):
     def _family(self) -> Family:
         raise NotImplementedError
 
+    def _budget(self, asked: Budget | None) -> Budget:
+        """The budget asked for, else the usual one; :class:`NotApplicable` where a batch has nothing to normalise."""
+        budget = asked or self.default_budget
+        if budget.batch_size < 2 and self.options.normalises_generator:
+            raise NotApplicable("batch normalisation needs a batch_size of two or more, or set batch_norm: none")
+        return budget
+
     def _fit(
         self, train: Dataset, *, budget: Budget, seed: int, progress: Progress, workplace: Workplace
     ) -> ConditionalSampler:
@@ -48,7 +56,7 @@ class _Conditional(_Adversarial):
     def fit(
         self, train: Dataset, *, budget: Budget | None, seed: int, progress: Progress, workplace: Workplace
     ) -> Sampler:
-        budget = budget or self.default_budget
+        budget = self._budget(budget)
         return self._fit(train, budget=budget, seed=seed, progress=progress, workplace=workplace)
 
     def load(self, folder: Path, *, device: str = "cpu") -> Sampler:
@@ -67,7 +75,7 @@ class _Unconditional(_Adversarial):
             train,
             labels=self.options.labels,
             confidence=self.options.confidence,
-            budget=budget or self.default_budget,
+            budget=self._budget(budget),
             seed=seed,
             progress=progress,
             workplace=workplace,

@@ -1,10 +1,10 @@
 """The watch over a fit: it notices collapse and divergence, keeps the best weights and sends the game back to them.
 
-``LOOKS`` times a fit it draws ``SAMPLES`` pictures from the averaged generator and holds them against as many real
-training pictures: how many classes a probe finds in them (mode coverage), the entropy of those classes, how far apart
-pictures of one class lie (diversity), and how well the discriminator tells the two apart. A fit of fewer than
-``FEWEST_STEPS`` never had a chance to become healthy and is not judged: only what is not finite fails it, and a note
-says so, and whether its samples are all alike.
+``LOOKS`` times a fit it draws ``SAMPLES`` pictures (of more than fifty classes four times as many as there are classes)
+from the averaged generator and holds them against as many real training pictures: how many classes a probe finds in
+them (mode coverage), the entropy of those classes, how far apart pictures of one class lie (diversity), and how well
+the discriminator tells the two apart. A fit of fewer than ``FEWEST_STEPS`` never had a chance to become healthy and is
+not judged: only what is not finite fails it, and a note says so, and whether its samples are all alike.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from cvbench_generators.adversarial.health import Seen, class_shares, entropy, m
 from cvbench_generators.conditional_sampler import Noise
 
 LOOKS, SAMPLES, PROBE_STEPS = 20, 200, 100
+SAMPLES_PER_CLASS = 4  # at least: of fewer, chance alone hides classes of a perfect generator, at four it hides 2 %
 FEWEST_STEPS = 400
 ALIKE = 0.1  # of real pictures' diversity: below, samples of a class are nearly one picture
 PATIENCE = 5  # looks in a row that find a fit unhealthy and no better before it is sent back;
@@ -52,7 +53,7 @@ class Watch:
     ) -> None:
         self.steps, self.seed, self.by_class, self.penalised, self.logits = steps, seed, by_class, penalised, logits
         self.judges, self.every = steps >= FEWEST_STEPS, max(1, steps // LOOKS)
-        self.real = _proportional_part(train, min(SAMPLES, len(train)), derive_seed(seed, "watch real"))
+        self.real = _proportional_part(train, _looked_at(train), derive_seed(seed, "watch real"))
         self.series: Curves = {}
         self.notes: list[str] = []
         self.restarts, self.unhealthy, self.highest, self.trouble = 0, 0, -1.0, ""
@@ -180,6 +181,12 @@ class Watch:
 
 
 STATE = ("series", "notes", "restarts", "unhealthy", "highest", "trouble", "best", "best_score", "best_step")
+
+
+def _looked_at(train: LabelledImages) -> int:
+    """Pictures that a look takes."""
+    classes = int(np.count_nonzero(train.class_counts()))
+    return min(len(train), max(SAMPLES, SAMPLES_PER_CLASS * classes))
 
 
 def _proportional_part(train: LabelledImages, count: int, seed: int) -> LabelledImages:

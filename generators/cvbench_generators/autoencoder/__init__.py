@@ -53,7 +53,7 @@ class AutoencoderOptions:
     """``width``: channels at half resolution, a multiple of 16. ``code``: dimensions of the code.
 
     ``noise``: standard deviation of what is added to the pictures, which lie in [-1, 1], before they are encoded.
-    ``components``: Gaussians per class in the density of the codes; a class has no more than one per 20 pictures.
+    ``components``: Gaussians per class in the density of the codes; a class of n pictures has at most 1 + n // 20.
     """
 
     width: Annotated[int, Gt(0), MultipleOf(16)] = 32

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cvbench.contracts import Budget, Precision, Progress, Workplace
+from cvbench.errors import NotApplicable
 from cvbench.samples import Dataset, DatasetSpec
 from cvbench.seeds import derive_seed
 from cvbench.training import BatchOrder, Descent, Ema, OptimizerSettings, autocast, run_steps, to_tensor
@@ -65,9 +66,14 @@ class DecodedDensity(nn.Module):
 def fit(
     train: Dataset, options: AutoencoderOptions, budget: Budget, seed: int, progress: Progress, workplace: Workplace
 ) -> ConditionalSampler:
-    """Denoise the training pictures, then fit the density of the averaged network's codes of the clean ones."""
+    """Denoise the training pictures, then fit the density of the averaged network's codes of the clean ones.
+
+    Raises :class:`NotApplicable` for pictures that it cannot learn from and for a batch of one.
+    """
     train = pictures_to_learn(train, "autoencoder")
     check_pictures(train.labels, train.spec)
+    if budget.batch_size < 2:
+        raise NotApplicable("autoencoder needs a batch_size of two or more: its codes are batch-normalised")
     device, spec = workplace.device, train.spec
     torch.manual_seed(derive_seed(seed, "weights"))
     net = DenoisingAutoencoder(spec, options.width, options.code).to(device).to(memory_format=torch.channels_last)

@@ -1,35 +1,35 @@
-"""Few-step quality: how recognisable samples are for how many solver steps, by a probe trained on real pictures."""
+"""Few-step quality: what samples are worth for how few solver steps."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from cvbench.datasets import gather
-from cvbench.fidelity.probe import Probe
-from cvbench.samples import DatasetSpec
+from cvbench.samples import DatasetSpec, LabelledImages
 from cvbench_generators.conditional_sampler import ConditionalSampler, Draw
 
+Worth = TypeVar("Worth")
 
-def accuracy_by_steps(
+
+def worth_by_steps(
     sampler: ConditionalSampler,
     drawing: Callable[[DatasetSpec, Mapping[str, Any]], Draw],
-    probe: Probe,
+    measure: Callable[[LabelledImages], Worth],
     *,
     count: int,
     seed: int,
-    steps: Sequence[int] = (2, 4, 8, 16),
-) -> dict[int, float]:
-    """Steps → the share, in [0, 1], of ``count`` samples whose class the probe sees in them.
+    steps: Sequence[int] = (1, 2, 4, 8, 16),
+    **changed: Any,
+) -> dict[int, Worth]:
+    """Steps → what ``measure`` says of ``count`` samples.
 
-    ``drawing`` is the sampler's own: ``rectified_flow.drawing`` or ``edm.drawing``. All step numbers start from the
-    same noise. ``count`` must be above 0 (ZeroDivisionError).
+    ``drawing`` is the sampler's own: ``rectified_flow.drawing`` or ``edm.drawing``. ``changed``: what else of the
+    sampler's ``about`` is set anew, such as ``solver``. All start from the same noise.
     """
     found = {}
     for number in steps:
-        draw = drawing(sampler.spec, {**sampler.about, "sampling_steps": number})
-        samples = gather(replace(sampler, draw=draw).sample(count, seed=seed), sampler.spec)
-        right = probe.probabilities(samples.images).argmax(1) == samples.labels
-        found[number] = int(right.sum()) / count
+        draw = drawing(sampler.spec, {**sampler.about, **changed, "sampling_steps": number})
+        found[number] = measure(gather(replace(sampler, draw=draw).sample(count, seed=seed), sampler.spec))
     return found

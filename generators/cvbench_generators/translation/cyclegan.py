@@ -21,7 +21,7 @@ from cvbench.corruptions import corrupt
 from cvbench.samples import Dataset, DatasetSpec
 from cvbench.seeds import derive_seed
 from cvbench.training import BatchOrder, Curves, Descent, OptimizerSettings, autocast, run_steps, to_tensor
-from cvbench_generators.conditional_sampler import padded_side, to_network
+from cvbench_generators.conditional_sampler import padded_shape, to_network
 from cvbench_generators.translation.domains import two_domains
 from cvbench_generators.translation.patch_critic import PatchCritic, start_weights
 from cvbench_generators.translation.replay_buffer import ReplayBuffer
@@ -52,11 +52,11 @@ class Weights(Protocol):
 
 def build(spec: DatasetSpec, about: Mapping[str, Any]) -> tuple[nn.ModuleDict, Turn]:
     """Both translators and both discriminators, their weights still to be drawn or read; how to use G."""
-    width, side = int(about["width"]), max(spec.height, spec.width)
+    width, (channels, high, wide) = int(about["width"]), padded_shape(spec, MULTIPLE)
     networks: dict[str, nn.Module] = {}
     for translator, critic in (("g", "d_target"), ("f", "d_source")):
-        networks[translator] = ResNet(spec.channels, width, int(about["blocks"]))
-        networks[critic] = PatchCritic(spec.channels, width, side, nn.InstanceNorm2d)
+        networks[translator] = ResNet(channels, width, int(about["blocks"]))
+        networks[critic] = PatchCritic(channels, width, (high, wide), nn.InstanceNorm2d)
     return nn.ModuleDict(networks), turn
 
 
@@ -130,7 +130,7 @@ def play(
         )
         for pair in ((g, f), (d_source, d_target))
     )
-    shape = (spec.channels, padded_side(spec.height, MULTIPLE), padded_side(spec.width, MULTIPLE))
+    shape = padded_shape(spec, MULTIPLE)
     old_sources, old_targets = ReplayBuffer(shape, device), ReplayBuffer(shape, device)
 
     def step(number: int) -> dict[str, Tensor]:

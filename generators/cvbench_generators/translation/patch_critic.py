@@ -14,12 +14,15 @@ Norm = Callable[[int], nn.Module]
 
 
 class PatchCritic(nn.Module):
-    """D: (n, C, H, W) → a score per patch (n, 1, H', W'). A patch is 16 px a side, for pictures above 48 px 34 px."""
+    """D: (n, C, H, W) → a score per patch (n, 1, H', W'). A patch is 16 px a side, for pictures above 48 px 34 px.
 
-    def __init__(self, channels: int, width: int, side: int, norm: Norm) -> None:
+    ``sides``: H and W, at least 8. Of so narrow a picture 34 px patches would leave no score: it keeps those of 16 px.
+    """
+
+    def __init__(self, channels: int, width: int, sides: tuple[int, int], norm: Norm) -> None:
         super().__init__()
         layers: list[nn.Module] = [nn.Conv2d(channels, width, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
-        strides = (1,) if side <= 48 else (2, 1)
+        strides = (2, 1) if max(sides) > 48 and min(sides) > 8 else (1,)
         for stride in strides:
             layers += [nn.Conv2d(width, 2 * width, 4, stride=stride, padding=1), norm(2 * width), nn.LeakyReLU(0.2)]
             width *= 2

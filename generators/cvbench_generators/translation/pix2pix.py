@@ -23,7 +23,7 @@ from cvbench.corruptions import Corruption, corrupt
 from cvbench.samples import Dataset, DatasetSpec
 from cvbench.seeds import derive_seed
 from cvbench.training import BatchOrder, Curves, Descent, OptimizerSettings, autocast, run_steps, to_tensor
-from cvbench_generators.conditional_sampler import to_network
+from cvbench_generators.conditional_sampler import padded_shape, to_network
 from cvbench_generators.translation.patch_critic import PatchCritic, start_weights
 from cvbench_generators.translation.translating_sampler import (
     TranslatingSampler,
@@ -85,10 +85,11 @@ class UNet(nn.Module):
 def build(spec: DatasetSpec, about: Mapping[str, Any]) -> tuple[nn.ModuleDict, Turn]:
     """G and D, their weights still to be drawn or read, and how to translate with G."""
     width, levels = int(about["width"]), levels_of(spec)
+    channels, high, wide = padded_shape(spec, 2**levels)
     networks = nn.ModuleDict(
         {
-            "g": UNet(spec.channels, width, levels, spec.channels),
-            "d": PatchCritic(2 * spec.channels, width, max(spec.height, spec.width), nn.BatchNorm2d),
+            "g": UNet(channels, width, levels, channels),
+            "d": PatchCritic(2 * channels, width, (high, wide), nn.BatchNorm2d),
         }
     )
     return networks, partial(turn, multiple=2**levels)

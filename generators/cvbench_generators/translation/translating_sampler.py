@@ -132,9 +132,14 @@ def load_translator(folder: Path, device: str, build: Build) -> TranslatingSampl
 def pictures_to_translate(train: Dataset, name: str) -> LabelledImages:
     """The train split, if a translator can learn from it; else :class:`NotApplicable`."""
     pictures = pictures_to_learn(train, name)
-    if min(pictures.spec.height, pictures.spec.width) < LEAST_SIDE:
-        raise NotApplicable(f"{name} needs pictures of at least {LEAST_SIDE} pixels a side")
+    check_sides(pictures.spec, name)
     return pictures
+
+
+def check_sides(spec: DatasetSpec, name: str) -> None:
+    """Raise :class:`NotApplicable` for pictures that a discriminator finds no patch in."""
+    if min(spec.height, spec.width) < LEAST_SIDE:
+        raise NotApplicable(f"{name} needs pictures of at least {LEAST_SIDE} pixels a side")
 
 
 def varied(images: UInt8Array, seed: int) -> UInt8Array:

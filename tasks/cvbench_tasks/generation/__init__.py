@@ -10,6 +10,7 @@ import numpy as np
 
 from cvbench.contracts import Budget, Metric, Model, ModelInfo, Scores, Splits, Task, Workplace
 from cvbench.errors import DataError, UserError
+from cvbench.fidelity import PROBE_VERSION
 from cvbench.samples import AnnotationKind, Dataset, DatasetSpec, labelled
 
 
@@ -31,7 +32,8 @@ class Generation(Task):
     default_budget = Budget(steps=600, batch_size=128, precision="fp32")
 
     def models(self) -> Sequence[ModelInfo]:
-        return (ModelInfo("judge", "the harness's probe: three convolutions, any picture size", "Apache-2.0"),)
+        what = "the harness's probe: three convolutions, any picture size"
+        return (ModelInfo("judge", what, "Apache-2.0", PROBE_VERSION),)
 
     def model_options(self, name: str) -> type:
         if name != "judge":

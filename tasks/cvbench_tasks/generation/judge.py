@@ -17,7 +17,7 @@ BATCH = 500  # pictures per batch of predictions
 
 
 class Judge(Model):
-    """Learns anew from each stage's pictures: what one stage taught must not help the next generator's samples."""
+    """Learns once: it refuses a second stage, since what one taught must not help the next one's samples."""
 
     def __init__(self, spec: DatasetSpec, seed: int, device: str) -> None:
         self.seed, self.device = seed, device
@@ -34,7 +34,7 @@ class Judge(Model):
         progress: Progress,
         workplace: Workplace,
     ) -> None:
-        """Raises :class:`NotApplicable` for the regimes that a generator is not judged by."""
+        """Raises :class:`NotApplicable` for a second stage and for strong augmentation: neither judges a generator."""
         if self.trained or augmentation is Augmentation.STRONG:
             raise NotApplicable("generation judges samples as they are: use the regimes synthetic and mixed")
         pictures = labelled(train)

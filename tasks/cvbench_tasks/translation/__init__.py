@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from cvbench.contracts import Budget, Learnt, Metric, Model, ModelInfo, Scores, Splits, Task, Workplace
+from cvbench.contracts import Budget, Generator, Learnt, Metric, Model, ModelInfo, Scores, Splits, Task, Workplace
 from cvbench.errors import DataError
+from cvbench.plugins import load_plugin
 from cvbench.samples import AnnotationKind, Dataset, DatasetSpec, LabelledImages, UInt8Array
 from cvbench_tasks.model_names import options_of
 from cvbench_tasks.translation.models import NETWORKS, OPTIONS, known_models
@@ -50,7 +51,10 @@ class Translation(Task):
         return score(predictions, truth)
 
     def learnt(self, name: str, options: Any) -> Learnt | None:
-        return Learnt(name, options) if name in NETWORKS else None
+        if name not in NETWORKS:
+            return None
+        generator: type[Generator] = load_plugin("generators", name)
+        return Learnt(name, options, version=generator.version)
 
     def contest(self, name: str, options: Any) -> str:
         return str(options.as_corruption())

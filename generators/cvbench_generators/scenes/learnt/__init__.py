@@ -49,6 +49,7 @@ class Mask2Image(Generator):
     summary = "pix2pix from layouts: real regions moved, dropped and added, then painted by a U-Net; exact masks"
     licence = "Apache-2.0"
     kinds = frozenset({AnnotationKind.MASK, AnnotationKind.INSTANCES})
+    version = 2
     default_budget = Budget(steps=1500, batch_size=16)
     Options = Mask2ImageOptions
 
@@ -87,6 +88,7 @@ class Sim2Real(Generator):
     summary = "CycleGAN from plain renderings of new layouts to the training pictures, unpaired; annotation kept"
     licence = "Apache-2.0"
     kinds = frozenset({AnnotationKind.MASK, AnnotationKind.BOXES, AnnotationKind.INSTANCES})
+    version = 2
     default_budget = Budget(steps=1500, batch_size=8)
     Options = Sim2RealOptions
 
@@ -125,6 +127,7 @@ class Joint(Generator):
     summary = "picture and mask drawn together, as channels of one picture, by rectified flow or another generator"
     licence = "Apache-2.0"
     kinds = frozenset({AnnotationKind.MASK})
+    version = 2
     default_budget = Budget(steps=3000, batch_size=32)
     Options = JointOptions
 

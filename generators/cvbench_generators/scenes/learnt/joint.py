@@ -113,7 +113,7 @@ def with_mask_channels(train: SegmentedImages, side: int) -> LabelledImages:
     joined = np.empty((len(train), height, width, spec.channels + codes.shape[1]), np.uint8)
     for place, (image, mask) in enumerate(zip(train.images, train.masks, strict=True)):
         picture = cv2.resize(np.asarray(image), (width, height), interpolation=cv2.INTER_AREA)
-        small = cv2.resize(np.asarray(mask), (width, height), interpolation=cv2.INTER_NEAREST)
+        small = cv2.resize(np.asarray(mask), (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
         joined[place, ..., : spec.channels] = picture.reshape(height, width, -1)
         joined[place, ..., spec.channels :] = codes[np.minimum(small, len(spec.classes))]
     one_class = DatasetSpec(spec.name, AnnotationKind.LABEL, ("scene",), height, width, joined.shape[-1])
@@ -132,5 +132,5 @@ def taken_apart(drawn: LabelledImages, spec: DatasetSpec) -> SegmentedImages:
         images[place] = cv2.resize(
             np.ascontiguousarray(picture[..., : spec.channels]), size, interpolation=cv2.INTER_LINEAR
         ).reshape(images.shape[1:])
-        masks[place] = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST)
+        masks[place] = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST_EXACT)
     return SegmentedImages(spec, images, masks)

@@ -33,9 +33,13 @@ class Layout:
     pieces: tuple[Piece, ...]
 
 
-def real_layout(regions: Regions, place: int) -> Layout:
-    """The layout of the real picture at this place."""
-    return _painted(regions, place, regions.objects[place], mirrored=False, least=Visibility(0, 1))
+def real_layout(regions: Regions, place: int, mirrored: bool = False) -> Layout:
+    """The layout of the real picture at this place, or of its mirror image."""
+    objects: Sequence[Region] = regions.objects[place]
+    if mirrored:
+        width = regions.train.spec.width
+        objects = [replace(region, piece=_mirrored(region.piece, width)) for region in objects]
+    return _painted(regions, place, objects, mirrored, Visibility(0, 1))
 
 
 def draw_layout(regions: Regions, rng: np.random.Generator) -> Layout:

@@ -21,13 +21,14 @@ from cvbench.contracts import Budget, Progress, Workplace
 from cvbench.samples import Dataset, DatasetSpec, UInt8Array
 from cvbench.seeds import derive_seed
 from cvbench.training import BatchOrder, to_tensor
-from cvbench_generators.conditional_sampler import padded_side, to_network
+from cvbench_generators.conditional_sampler import padded_shape, padded_side, to_network
 from cvbench_generators.scenes.learnt import Mask2ImageOptions
 from cvbench_generators.scenes.learnt.layouts import Layout, real_layout
 from cvbench_generators.scenes.learnt.painted_sampler import Paint, PaintedSampler, Painting, load_painted
 from cvbench_generators.scenes.learnt.regions import Regions, regions_of, seen_classes
 from cvbench_generators.translation.patch_critic import PatchCritic, start_weights
 from cvbench_generators.translation.pix2pix import UNet, levels_of, play
+from cvbench_generators.translation.translating_sampler import check_sides
 
 NOISE_CELL = 8  # pixels
 
@@ -61,9 +62,11 @@ def planes_of(plans: Tensor, spec: DatasetSpec) -> Tensor:
 
 def build(spec: DatasetSpec, options: Mask2ImageOptions) -> nn.ModuleDict:
     """G and D, their weights still to be drawn or read."""
-    planes, side = seen_classes(spec) + 2 + spec.channels, max(spec.height, spec.width)
-    g = UNet(planes, options.width, levels_of(spec), spec.channels)
-    return nn.ModuleDict({"g": g, "d": PatchCritic(planes + spec.channels, options.width, side, nn.BatchNorm2d)})
+    levels = levels_of(spec)
+    channels, high, wide = padded_shape(spec, 2**levels)
+    planes = seen_classes(spec) + 2 + channels
+    g = UNet(planes, options.width, levels, channels)
+    return nn.ModuleDict({"g": g, "d": PatchCritic(planes + channels, options.width, (high, wide), nn.BatchNorm2d)})
 
 
 def painting_of(spec: DatasetSpec) -> Paint:
@@ -83,12 +86,17 @@ def fit(
 ) -> PaintedSampler:
     """Learn to paint the training pictures from their own layouts.
 
-    Raises :class:`~cvbench.errors.NotApplicable` as :func:`regions_of` does.
+    Raises :class:`~cvbench.errors.NotApplicable` as :func:`regions_of` and :func:`check_sides` do.
     """
     regions, device = regions_of(train, options, "mask2image"), workplace.device
     images, spec = regions.train.images, regions.train.spec
+    check_sides(spec, "mask2image")
     rng = np.random.default_rng(0)  # its noise is drawn anew at every step
-    plans = np.stack([plan_of(regions, real_layout(regions, place), rng) for place in range(len(images))])
+    # a layout is mirrored before its plan is made: borders are marked to the right, padding is at the right
+    ways = (False, True) if options.flips != "none" else (False,)
+    plans = np.stack(
+        [[plan_of(regions, real_layout(regions, k, mirrored), rng) for k in range(len(images))] for mirrored in ways]
+    )
     torch.manual_seed(derive_seed(seed, "weights"))
     networks = build(spec, options)
     start_weights(networks)
@@ -98,12 +106,12 @@ def fit(
     def pairs(number: int) -> tuple[Tensor, Tensor]:
         places = order(number).numpy()
         rng = np.random.default_rng(derive_seed(seed, "noise", number))
-        drawn = plans[places]
+        mirrored = len(ways) > 1 and bool(torch.rand(()) < 0.5)
+        drawn, pictures = plans[int(mirrored), places], images[places]
         drawn[..., -1] = noise_planes(len(places), spec.height, spec.width, rng)
         x = planes_of(to_tensor(drawn, device), spec)
-        y = to_network(to_tensor(images[places], device), multiple)
-        mirrored = options.flips != "none" and bool(torch.rand(()) < 0.5)
-        return (x.flip(-1), y.flip(-1)) if mirrored else (x, y)
+        y = to_network(to_tensor(pictures[:, :, ::-1] if mirrored else pictures, device), multiple)
+        return x, y
 
     curves = play(networks, pairs, options, budget, seed, progress, workplace, note="fitting mask2image")
     notes = ("samples: painted from real layouts with objects dropped, added and moved; masks are the layouts",)

@@ -51,8 +51,15 @@ class Regions:
     content: Float32Array
 
     def lenders(self, place: int) -> IntArray:
-        """The pictures that lend objects to the one at this place: those that look most like it."""
-        return self.layouts.alike(self.layouts.looks[place], self.options.alike)
+        """The pictures that lend objects to the one at this place: those others that look most like it.
+
+        A picture lends to itself only where it is the only one: of its own objects there is nothing to exchange.
+        """
+        looks = self.layouts.looks
+        if len(looks) == 1:
+            return np.array([place], np.int64)
+        others = np.delete(np.arange(len(looks)), place)
+        return others[replace(self.layouts, looks=looks[others]).alike(looks[place], self.options.alike)]
 
 
 def seen_classes(spec: DatasetSpec) -> int:

@@ -27,6 +27,7 @@ from cvbench_generators.scenes.learnt.regions import Regions, regions_of
 from cvbench_generators.translation import cyclegan
 from cvbench_generators.translation.cyclegan import MULTIPLE, play
 from cvbench_generators.translation.patch_critic import start_weights
+from cvbench_generators.translation.translating_sampler import check_sides
 
 RENDERED = 500  # scenes that the fit sees; samples are rendered anew
 GRAIN = 12.0  # standard deviation, of 255
@@ -63,10 +64,11 @@ def fit(
 ) -> PaintedSampler:
     """Learn to make renderings look like the training pictures, and back.
 
-    Raises :class:`~cvbench.errors.NotApplicable` as :func:`regions_of` does.
+    Raises :class:`~cvbench.errors.NotApplicable` as :func:`regions_of` and :func:`check_sides` do.
     """
     regions, device = regions_of(train, options, "sim2real"), workplace.device
     targets, spec = regions.train.images, regions.train.spec
+    check_sides(spec, "sim2real")
     sources = []
     for place in range(RENDERED):
         progress(place, RENDERED, "rendering")
