@@ -229,7 +229,10 @@ def run(
                     fresh=retry is RetryChoice.all,
                 )
         except KeyboardInterrupt:
-            err.print("cvbench: interrupted; the same command continues")
+            all_again = "--retry all begins anew; without it, all cells recorded so far stand"
+            err.print(
+                f"cvbench: interrupted; {all_again if retry is RetryChoice.all else 'the same command continues'}"
+            )
             raise typer.Exit(130) from None
         counts = folder.tally()
     print_tables(compare(folder), out)

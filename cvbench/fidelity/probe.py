@@ -110,7 +110,7 @@ def train_probe(
     network = untrained_probe(train.spec, seed).network.train().to(device).to(memory_format=torch.channels_last)
     descent = Descent(network.parameters(), OptimizerSettings("adamw", 2e-3, 1e-2, (0.9, 0.99), warmup=50), steps=steps)
     images, labels = to_tensor(train.images, device), torch.from_numpy(np.array(train.labels)).to(device)
-    order = BatchOrder(len(train), min(batch, len(train)), derive_seed(seed, "probe order"))
+    order = BatchOrder(len(train), batch, derive_seed(seed, "probe order"))
 
     def step(number: int) -> dict[str, Tensor]:
         batch = order(number).to(device)

@@ -15,6 +15,7 @@ from cvbench.conformance import tiny_pictures
 from cvbench.contracts import Splits, Workplace, silent
 from cvbench.errors import DataError, NotApplicable, UserError
 from cvbench.fidelity import judge, quality
+from cvbench.fidelity import probe as probe_module
 from cvbench.fidelity.extractors import Extractor, inception_extractor, make_extractor, pixel_extractor
 from cvbench.fidelity.features import CHUNK_ENTRIES, checked, chunks
 from cvbench.fidelity.judge import METRICS, judge_samples
@@ -345,3 +346,12 @@ def test_pairs_lie_side_by_side():
     one_pair = pair_sheet(made[:1, ..., :1], seen[:1, ..., :1], [0.5])
     assert one_pair.mode == "L"
     assert one_pair.width > 200, "wide enough for the heading"
+
+
+def test_few_pictures_fill_a_batch_of_the_probe_too(tmp_path, monkeypatch):
+    """Else real pictures alone, fewer than a batch, would be seen less often than a larger mixed set."""
+    sizes, forward = [], probe_module._Network.forward
+    monkeypatch.setattr(probe_module._Network, "forward", lambda net, x: sizes.append(len(x)) or forward(net, x))
+    few = tiny_pictures(8, 8, 1, per_class=2)
+    train_probe(few, seed=0, workplace=Workplace(tmp_path), steps=2, batch=32)
+    assert sizes == [32, 32]
