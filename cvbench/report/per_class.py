@@ -26,14 +26,17 @@ class ClassGrid:
 
 
 def class_grids(table: Table) -> list[ClassGrid]:
-    """One grid per share of real data, of the first metric that has scores per class; none without one."""
+    """One grid per share of real data, of the table's measure if it has scores per class, else of the first metric that
+    has; none without one.
+    """
     return [grid for real, rows in table.blocks.items() if (grid := _grid(table, real, rows)) is not None]
 
 
 def _grid(table: Table, real: str, rows: Sequence[Row]) -> ClassGrid | None:
-    metric = next((name for row in rows for name in row.per_class), None)
-    if metric is None:
+    there = [name for row in rows for name in row.per_class]
+    if not there:
         return None
+    metric = table.measure.name if table.measure.name in there else there[0]
     share = Metric(metric, "")  # every metric per class so far is one
     classes = next(row.per_class[metric] for row in rows if metric in row.per_class)
     lines = [

@@ -58,3 +58,16 @@ def test_they_are_told_when_asked(run):
     lines = list(csv.DictReader(io.StringIO(as_text(comparison, "csv", per_class=True))))
     (car,) = [line for line in lines if line["class"] == "car" and line["regime"] == "mixed"]
     assert (car["metric"], float(car["difference"])) == ("iou", pytest.approx(0.15))
+
+
+def test_they_are_of_the_metric_that_is_asked_for_where_it_has_classes(run):
+    for cell, place in run.cells.items():
+        by_class = {"mIoU": {"road": 0.5}, "dice": {"road": 0.25}}
+        metrics = {"mIoU": 0.5, "dice": 0.25, "time": 1.0}
+        run.ledger.append(
+            CellRecord(cell, place, "ok", metrics=metrics, resolved={"real_samples": 10}, per_class=by_class)
+        )
+    every = (Metric("mIoU", "", primary=True), Metric("dice", ""), Metric("time", ""))
+    whole = RunFolder(run.path, run.name, {}, every, run.cells, run.datasets, 1)
+    titles = [class_grids(compare(whole, asked).tables[0])[0].title for asked in ("mIoU", "dice", "time")]
+    assert [title.split(" · ")[-1] for title in titles] == [f"{name} per class %" for name in ("mIoU", "dice", "mIoU")]
