@@ -27,7 +27,7 @@ def sheets_of_answers(run: RunFolder, store: Store, seed: int | None) -> Iterato
     """
     rows: dict[str, dict[str, Dataset]] = {}
     truths: dict[str, Dataset] = {}
-    most = 1 if load_task(suite_of(run).task).kind is AnnotationKind.TRACKS else COLUMNS
+    most = 1 if load_task(run.suite["task"]).kind is AnnotationKind.TRACKS else COLUMNS
     for record, truth, found in answers(run, store, seed, most):
         place = record.coordinates
         name = file_name(place.dataset, place.real, place.model, f"seed{place.seed}")

@@ -8,6 +8,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 from cvbench.contracts import Splits
+from cvbench.datasets import blinded
 from cvbench.errors import DataError
 from cvbench.jobs import DataRef, RealPart
 from cvbench.regimes import split_real
@@ -30,6 +31,11 @@ class OpenedData:
     def train_fingerprint(self) -> str:
         """The train split's."""
         return self.splits.train.fingerprint
+
+    @cached_property
+    def blind_test(self) -> Dataset:
+        """The test split without what is to be found in it: what every model of the run is given."""
+        return blinded(self.splits.test)
 
     @cached_property
     def test_hashes(self) -> frozenset[str]:

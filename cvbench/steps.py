@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 from cvbench.cell_training import fresh_model, synthetic_set, train_cell
 from cvbench.contracts import Generator, Progress, Sampler, Splits, Workplace
-from cvbench.datasets import blinded, gather, with_labels
+from cvbench.datasets import gather, with_labels
 from cvbench.durable import raise_if_full, write_durably
 from cvbench.engine import environment
 from cvbench.errors import CvbenchError, DataError, NotApplicable, PluginError, TrainingDiverged
@@ -223,7 +223,7 @@ def _judge(job: JudgeJob, store: Store, progress: Progress, device: str) -> Outc
 
 
 def _cell(job: CellJob, store: Store, progress: Progress, device: str, processes: int, phase: list[str]) -> Outcome:
-    task, splits = load_task(job.task.name), open_data(job.part.data).splits
+    task, real = load_task(job.task.name), open_data(job.part.data)
 
     def train(folder: Path, scratch: Path, progress: Progress) -> Mapping[str, Any]:
         if processes > 1:
@@ -237,8 +237,8 @@ def _cell(job: CellJob, store: Store, progress: Progress, device: str, processes
         model = fresh_model(job, Workplace(scratch, device))
         model.load(trained.folder)
         progress(0, 1, "evaluating")
-        scores = task.score(model.predict(blinded(splits.test)), splits.test)
-        scores = checked_scores(scores, task.metrics, len(splits.test), _who(job))
+        scores = task.score(model.predict(real.blind_test), real.splits.test)
+        scores = checked_scores(scores, task.metrics, len(real.splits.test), _who(job))
         np.savez(folder / "items.npz", allow_pickle=False, **scores.per_item)
         return {
             "metrics": {name: _number(value) for name, value in scores.values.items()},

@@ -66,7 +66,7 @@ class Detection(Task):
         return Detector(_network(name, spec, options), options, device=workplace.device)
 
     def learnt(self, name: str, options: Any) -> Learnt:
-        return Learnt(name, options, reads=options.files if isinstance(options, YoloOptions) else ())
+        return Learnt(name, options, reads=options.files)
 
     def score(self, predictions: Iterable[Any], truth: Dataset) -> Scores:
         from cvbench.scenes import boxed

@@ -27,6 +27,11 @@ class DetectorOptions:
     ema: Annotated[float, Ge(0), Lt(1)] = 0.98
     flips: Literal["none", "horizontal", "both"] = "none"
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """What the options name and a training reads."""
+        return ()
+
 
 ResNet = Literal["resnet10", "resnet18", "resnet34", "resnet50", "resnet101"]
 
@@ -80,7 +85,6 @@ class YoloOptions(DetectorOptions):
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """What the options name and a training reads."""
         return () if self.weights == "none" else (Path(self.weights),)
 
 

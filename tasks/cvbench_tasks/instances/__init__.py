@@ -51,7 +51,7 @@ class Instances(Task):
         return Detector(_network(name, spec, options), options, device=workplace.device)
 
     def learnt(self, name: str, options: Any) -> Learnt:
-        return Learnt(name, options, reads=options.files if isinstance(options, YoloOptions) else ())
+        return Learnt(name, options, reads=options.files)
 
     def score(self, predictions: Iterable[Any], truth: Dataset) -> Scores:
         from cvbench_tasks.detection.coco_ap import score
