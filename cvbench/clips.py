@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from cvbench.decoding import read_picture
 from cvbench.errors import DataError
 from cvbench.samples import AnnotationKind, AnyArray, BoolArray, Dataset, DatasetSpec, IntArray, UInt8Array
 from cvbench.scenes import BoxedImages, Float32Array
@@ -43,13 +44,7 @@ class FrameFiles:
         return len(self.files)
 
     def __getitem__(self, place: int) -> UInt8Array:
-        import cv2
-
-        how = cv2.IMREAD_GRAYSCALE if self.channels == 1 else cv2.IMREAD_COLOR_RGB
-        picture = cv2.imread(str(self.files[place]), how)
-        if picture is None:
-            raise DataError("not a picture that can be read", where=str(self.files[place]), hint="replace it")
-        return np.asarray(picture, np.uint8).reshape(*picture.shape[:2], self.channels)
+        return read_picture(self.files[place], self.channels)
 
     def __iter__(self) -> Iterator[UInt8Array]:
         return (self[place] for place in range(len(self)))
@@ -188,11 +183,15 @@ class Tracks:
 
 @dataclass(frozen=True)
 class Clip:
-    """One video: its frames, and what moves in them."""
+    """One video: its frames, and what moves in them.
+
+    ``fps``: frames per second, where the source says it; for those who play or write it, no part of what it is.
+    """
 
     name: str
     frames: Frames | UInt8Array
     tracks: Tracks
+    fps: float | None = None
 
     def __post_init__(self) -> None:
         if not len(self.frames):
@@ -254,6 +253,10 @@ class Clips(Dataset):
         """The same clips, each with other tracks, in their order."""
         pairs = zip(self.clips, tracks, strict=True)
         return replace(self, clips=tuple(replace(clip, tracks=own) for clip, own in pairs))
+
+    def with_fps(self, fps: float) -> Clips:
+        """The same clips; this is the frame rate of those that have none."""
+        return replace(self, clips=tuple(replace(clip, fps=clip.fps or fps) for clip in self.clips))
 
     def strata(self) -> IntArray:
         return np.zeros(len(self), np.int64)

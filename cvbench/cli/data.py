@@ -18,8 +18,9 @@ from cvbench.errors import counted, plural
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from cvbench.contracts import Finding, Reader, Splits
+    from cvbench.contracts import Finding, Reader, Splits, Task
     from cvbench.readers.items import Item
+    from cvbench.samples import DatasetSpec
 
 SPLITS = ("train", "val", "test")
 HOLDS = {  # what a class is counted in
@@ -70,6 +71,7 @@ def check_data(
             "size": [spec.height, spec.width, spec.channels] if spec is not None else None,
             "pictures": pictures(items) or None,
             "splits": by_split or None,
+            **({"clips": clips} if (clips := clip_facts(items)) else {}),
             "findings": [asdict(finding) for finding in findings],
         }
         print(json.dumps(facts, indent=1))
@@ -158,6 +160,35 @@ def pictures(items: Sequence[Item]) -> dict[str, int]:
     return {split: seen[split] for split in SPLITS if split in seen}
 
 
+def clip_facts(items: Sequence[Item]) -> dict[str, list[dict[str, Any]]]:
+    """Split → of each clip that can be read: its name, and how much there is of it."""
+    from dataclasses import asdict
+
+    return {
+        split: own
+        for split in SPLITS
+        if (own := [{"name": i.name} | asdict(i.extent) for i in items if i.split == split and i.extent is not None])
+    }
+
+
+def clip_lines(items: Sequence[Item]) -> Iterator[str]:
+    """A line per split: its first clips, each with its frames and tracks (and its size, where sizes differ)."""
+    from cvbench.readers.items import NAMED
+
+    by_split = clip_facts(items)
+    sizes = {clip["size"] for clips in by_split.values() for clip in clips}
+    for split, clips in by_split.items():
+        told = []
+        for clip in clips[:NAMED]:
+            size = f"{clip['size'][0]}×{clip['size'][1]}, " if len(sizes) > 1 else ""
+            numbers = f"{counted(clip['frames'], 'frame')}, {counted(clip['tracks'], 'track')}"
+            told.append(f"{clip['name']} ({size}{numbers})")
+        more = len(clips) - len(told)
+        least, most = min(clip["frames"] for clip in clips), max(clip["frames"] for clip in clips)
+        lengths = f"; {least:,} to {most:,} frames" if most > least else f"; {most:,} frames each"
+        yield f"{split}: {', '.join(told)}" + (f" and {more:,} more{lengths}" if more else "")
+
+
 def refusals(splits: Splits, where: str) -> list[Finding]:
     """Why tasks for this kind of annotation cannot use the data: a problem where most cannot, else a note.
 
@@ -166,21 +197,49 @@ def refusals(splits: Splits, where: str) -> list[Finding]:
     from cvbench.contracts import Finding
     from cvbench.errors import DataError
     from cvbench.plugins import listings, load_task
+    from cvbench.samples import AnnotationKind
 
+    spec = splits.train.spec
     can: list[str] = []
     refused: dict[str, str] = {}
+    unless: dict[str, str] = {}
     for listing in listings("tasks"):
-        if listing.plugin is None or getattr(listing.plugin, "kind", None) != splits.train.spec.kind:
+        if listing.plugin is None or getattr(listing.plugin, "kind", None) != spec.kind:
             continue
+        task = load_task(listing.name)
         try:
-            load_task(listing.name).check_splits(splits)
+            task.check_splits(splits)
             can.append(listing.name)
+            unless |= declined(listing.name, task, spec)
         except DataError as error:
             refused[listing.name] = error.what
     if len(refused) > len(can):
         return [Finding("problem", where, f"{name} cannot use it: {why}") for name, why in refused.items()]
-    usable = f"for {', '.join(can)}"
-    return [Finding("note", where, f"{usable}; not for {name}: {why}") for name, why in refused.items()]
+    usable = ", ".join(name for name in can if name not in unless)
+    said = [f"not for {name}: {why}" for name, why in (refused | unless).items()]
+    if usable:
+        said = [f"for {usable}; {words}" for words in said]
+        if not said and spec.kind is AnnotationKind.TRACKS:
+            said = [f"for {usable}"]
+    return [Finding("note", where, words) for words in said]
+
+
+def declined(name: str, task: Task, spec: DatasetSpec) -> dict[str, str]:
+    """Which models of a task are not for data of this spec with their defaults, and why; for all of them the task."""
+    from cvbench.errors import NotApplicable, UserError
+    from cvbench.plugins import make_options
+    from cvbench.readers.items import named
+
+    reasons: dict[str, list[str]] = {}
+    models = [model.name for model in task.models()]
+    for model in models:
+        try:
+            task.check_model(model, make_options(task.model_options(model), {}, where=model), spec)
+        except NotApplicable as error:
+            reasons.setdefault(str(error), []).append(model)
+        except UserError:  # it has no defaults
+            continue
+    return {name if len(own) == len(models) else f"{named(own)} of {name}": why for why, own in reasons.items()}
 
 
 def remarks(by_split: Mapping[str, Mapping[str, int]], what: str) -> Iterator[str]:
@@ -239,7 +298,12 @@ def _print(
         table.add_row("[bold]all", *(f"[bold]{sum(by.values()):,}" for by in by_split.values()))
         if any(item.holds is not None for item in items):
             table.add_row(f"[bold]{units}", *(f"[bold]{numbers[split]:,}" for split in by_split))
+        clips = clip_facts(items)
+        for fact in ("frames", "tracks") if clips else ():
+            table.add_row(fact, *(f"{sum(clip[fact] for clip in clips[split]):,}" for split in by_split))
         out.print(table)
+        for line in clip_lines(items):
+            out.print(_shown(line), soft_wrap=True)
     for finding in findings:
         mark = "[red]✗[/red]" if finding.level == "problem" else "[yellow]•[/yellow]"
         hint = f". {finding.hint}" if finding.hint else ""

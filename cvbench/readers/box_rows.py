@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,48 +16,58 @@ from cvbench.samples import FloatArray
 TARGET = 1  # the id of the one object
 VOT_CODES = (0, 1, 2)  # VOT writes a single number where there is no region: unknown, start, failure
 LEAST_POINTS = 3  # of a polygon
+INSTEAD = (0, 0, 1, 1)  # of a line that is told as a problem: its sequence is not used
 
 
 def read_boxes(file: Path, findings: Findings) -> FloatArray:
     """float64 (frames, 4): x1, y1, x2, y2 of each line; NaN where the object is absent.
 
-    A line is x, y, width, height, or the points of a polygon (6 numbers or more), for which its axis-aligned box
-    stands; separated by commas, semicolons, tabs or spaces. Absent are NaN lines, boxes without area and VOT's codes.
-    Raises :class:`DataError` for a file without lines and for a line that is none of these.
+    A line is x, y, width, height; or the points of a polygon (6 numbers or more), for which its axis-aligned box
+    stands: one of the two in all lines. Commas, semicolons, tabs or spaces separate. Absent are lines of NaN alone,
+    boxes without area and VOT's codes. What is no such line is a problem; when it is not raised, a box stands there.
+    Raises :class:`DataError` for a file without lines.
     """
     lines = read_lines(file)
     boxes = np.full((len(lines), 4), np.nan)
-    flat, triangles = 0, 0
-    for number, line in enumerate(lines):
-        values = line_numbers(line, file, number + 1)
-        if not np.isfinite(values).all() or (len(values) == 1 and values[0] in VOT_CODES):
+    numbers: dict[int, int] = {}  # line → how many of them, where there is a region
+    flat = 0
+    for place, line in enumerate(lines):
+        try:
+            values = line_numbers(line, file, place + 1)
+            box = _box(values, file, place + 1)
+        except DataError as error:
+            findings.blame(error)
+            boxes[place] = INSTEAD
             continue
-        box = _box(values, file, number + 1)
-        triangles += len(values) == 2 * LEAST_POINTS
+        if box is None:
+            continue
         if box[2] > box[0] and box[3] > box[1]:
-            boxes[number] = box
+            boxes[place] = box
         else:
             flat += any(values)
+        if any(values):
+            numbers[place + 1] = len(values)
+    triangles = sum(count == 2 * LEAST_POINTS for count in numbers.values())
     findings.note_count(file, flat, "box", "of no area: the object is taken as absent there")
     findings.note_count(file, triangles, "polygon", "of 3 points: the box around it stands")
+    _refuse_a_mixture(numbers, file, findings)
     return boxes
 
 
-def single_track(boxes: FloatArray, frames: int, file: Path, visibility: FloatArray | None = None) -> Tracks:
+def single_track(
+    boxes: FloatArray, frames: int, file: Path, findings: Findings, visibility: FloatArray | None = None
+) -> Tracks:
     """The track of the one object from :func:`read_boxes`; ``visibility`` is 0..1 (frames,).
 
-    Raises :class:`DataError` when lines and frames differ in number, or the object is absent from the first frame.
+    A problem is when lines and frames differ in number, and when the object is absent from the first frame.
     """
     if len(boxes) != frames:
         hint = "every frame has a line, NaN where the object is absent"
-        raise DataError(f"{len(boxes)} lines for {frames} frames", where=str(file), hint=hint)
-    there = ~np.isnan(boxes[:, 0])
+        findings.problem(file, f"{len(boxes)} lines for {frames} frames", hint)
+    there = ~np.isnan(boxes[:frames, 0])
     if not there[0]:
-        raise DataError(
-            "the object is absent from the first frame, in which trackers are shown it",
-            where=str(file),
-            hint="begin the sequence where it is seen",
-        )
+        what = "the object is absent from the first frame, in which trackers are shown it"
+        findings.problem(file, what, "begin the sequence where it is seen")
     places = np.flatnonzero(there)
     seen = visibility[places] if visibility is not None else None
     return Tracks.of(places, np.full(len(places), TARGET), boxes[places], visibility=seen)
@@ -95,7 +105,13 @@ def line_numbers(line: str, file: Path, number: int) -> FloatArray:
     return values
 
 
-def _box(values: FloatArray, file: Path, number: int) -> FloatArray:
+def _box(values: FloatArray, file: Path, number: int) -> FloatArray | None:
+    """x1, y1, x2, y2; None where the line says that the object is absent."""
+    if np.isnan(values).all() or (len(values) == 1 and values[0] in VOT_CODES):
+        return None
+    if not np.isfinite(values).all():
+        what = f"{'infinite' if np.isinf(values).any() else 'NaN'} beside other numbers"
+        raise DataError(what, where=f"{file}:{number}", hint="where the object is absent all numbers are NaN")
     if len(values) == 4:
         x, y, width, height = values
         return np.array([x, y, x + width, y + height])
@@ -104,3 +120,14 @@ def _box(values: FloatArray, file: Path, number: int) -> FloatArray:
         raise DataError(what, where=f"{file}:{number}")
     points = values.reshape(-1, 2)
     return np.concatenate([points.min(axis=0), points.max(axis=0)])
+
+
+def _refuse_a_mixture(numbers: Mapping[int, int], file: Path, findings: Findings) -> None:
+    """Boxes among polygons, or polygons among boxes, are a problem each; of lines and how many numbers they have."""
+    boxes = [line for line, count in numbers.items() if count == 4]
+    polygons = [line for line, count in numbers.items() if count != 4]
+    if boxes and polygons:
+        few, others = (boxes, "polygons") if len(boxes) < len(polygons) else (polygons, "boxes")
+        for line in few:
+            what = f"{numbers[line]} numbers, a {'box' if few is boxes else 'polygon'}: the other lines are {others}"
+            findings.problem(f"{file}:{line}", what, "bring all lines to one of the two")

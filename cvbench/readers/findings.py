@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cvbench.contracts import Finding
 from cvbench.errors import DataError, counted
 from cvbench.readers.items import NAMED, named
+
+MOST_OF_A_FILE = 10  # lines that are told of one text
 
 
 @dataclass
@@ -17,6 +20,7 @@ class Findings:
 
     strict: bool
     found: list[Finding] = field(default_factory=list)
+    problems: int = 0  # how many of them are kept
 
     def problem(self, where: Path | str, what: str, hint: str = "") -> None:
         """What keeps the data from being used as it is."""
@@ -26,6 +30,7 @@ class Findings:
         """A problem that was raised elsewhere."""
         if self.strict:
             raise error
+        self.problems += 1
         self.found.append(Finding("problem", error.where, error.what, error.hint))
 
     def note(self, where: Path | str, what: str) -> None:
@@ -49,3 +54,22 @@ def summed_up(findings: Iterable[Finding], root: str) -> Iterator[Finding]:
         else:
             names = [finding.where.removeprefix(f"{root}/") for finding in alike]
             yield Finding(alike[0].level, root, f"{what} (in {len(alike):,} places: {named(names)})", hint)
+
+
+def few_of_each_file(findings: Sequence[Finding]) -> Iterator[Finding]:
+    """At most so many faulty lines of one text, then how many more it has."""
+    every, told = Counter(_text(finding) for finding in findings), Counter[str]()
+    for finding in findings:
+        file = _text(finding)
+        told[file] += 1
+        if not file or told[file] <= MOST_OF_A_FILE:
+            yield finding
+        elif told[file] == every[file]:
+            more = every[file] - MOST_OF_A_FILE
+            yield finding if more == 1 else Finding("problem", file, f"and {more:,} more of this file")
+
+
+def _text(finding: Finding) -> str:
+    """The file, of a problem that names a line in it; else nothing."""
+    file, _, line = finding.where.rpartition(":")
+    return file if finding.level == "problem" and line.isdecimal() else ""

@@ -10,7 +10,8 @@ import numpy as np
 from cvbench.clips import FrameFiles
 from cvbench.readers.box_rows import read_boxes, read_flags, single_track
 from cvbench.readers.findings import Findings
-from cvbench.readers.videos import Footage, VideoReader, picture_files
+from cvbench.readers.frame_files import picture_files
+from cvbench.readers.videos import Footage, VideoReader
 
 COVERED = 8.0  # cover.label counts the visible share in eighths
 
@@ -38,5 +39,5 @@ class Got10k(VideoReader):
             boxes[read_flags(folder / "absence.label", len(pictures)) > 0] = np.nan
         if (folder / "cover.label").is_file() and len(boxes) == len(pictures):
             visibility = np.clip(read_flags(folder / "cover.label", len(pictures)) / COVERED, 0, 1)
-        tracks = single_track(boxes, len(pictures), truth, visibility)
+        tracks = single_track(boxes, len(pictures), truth, findings, visibility)
         yield Footage(folder.name, FrameFiles(pictures, self.options.channels), tracks, truth)

@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from cvbench.clips import Clips
+from cvbench.clips import Clip, Clips
 from cvbench.contracts import Finding, Splits
 from cvbench.samples import AnnotationKind, Dataset, LabelledImages
 from cvbench.scenes import BoxedImages, SegmentedImages
@@ -18,11 +18,20 @@ NAMED = 3  # of those that a finding is about; the rest is a number
 
 
 @dataclass(frozen=True)
+class Extent:
+    """How much there is of a clip: how many frames and tracks; ``size`` is height and width."""
+
+    frames: int
+    tracks: int
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True)
 class Item:
     """One picture that can be read: its split, its class, its file (or place in the split) and a hash of its pixels.
 
     ``holds``: of a picture with a scene, which has no class of its own: class → pixels of a mask, or objects.
-    ``kind``: of its annotation.
+    ``kind``: of its annotation. ``extent``: of a clip.
     """
 
     split: str
@@ -31,6 +40,7 @@ class Item:
     digest: str
     holds: Mapping[str, int] | None = None
     kind: AnnotationKind = AnnotationKind.LABEL
+    extent: Extent | None = None
 
 
 @runtime_checkable
@@ -42,14 +52,26 @@ class Itemised(Protocol):
 
 
 def items_of(splits: Splits) -> list[Item]:
-    """The samples of data that is open, named by their places: ``train[0]``."""
+    """The samples of data that is open, named by their places: ``train[0]``; clips by their names."""
     parts = {"train": splits.train, "val": splits.val, "test": splits.test}
-    return [
-        Item(split, label, f"{split}[{place}]", digest, holds, data.spec.kind)
-        for split, data in parts.items()
-        if data is not None
-        for place, ((label, holds), digest) in enumerate(zip(_contents(data), data.item_hashes(), strict=True))
-    ]
+    items: list[Item] = []
+    for split, data in parts.items():
+        if isinstance(data, Clips):
+            items += (item_of(clip, data.spec.classes, split) for clip in data.clips)
+        elif data is not None:
+            items += (
+                Item(split, label, f"{split}[{place}]", digest, holds, data.spec.kind)
+                for place, ((label, holds), digest) in enumerate(zip(_contents(data), data.item_hashes(), strict=True))
+            )
+    return items
+
+
+def item_of(clip: Clip, classes: Sequence[str], split: str) -> Item:
+    """A clip by its name, with the boxes of each class that it holds."""
+    counts = np.bincount(clip.tracks.labels, minlength=len(classes)).tolist()
+    extent = Extent(len(clip), len(np.unique(clip.tracks.ids)), clip.shape[:2])
+    holds = dict(zip(classes, counts, strict=True))
+    return Item(split, "", clip.name, clip.digest, holds, AnnotationKind.TRACKS, extent)
 
 
 def _contents(data: Dataset) -> Iterator[tuple[str, Mapping[str, int] | None]]:
@@ -64,10 +86,6 @@ def _contents(data: Dataset) -> Iterator[tuple[str, Mapping[str, int] | None]]:
     elif isinstance(data, BoxedImages):
         for place in range(len(data)):
             counts = np.bincount(data.labels[data.objects(place)], minlength=len(classes))
-            yield "", {name: int(counts[label]) for label, name in enumerate(classes)}
-    elif isinstance(data, Clips):
-        for clip in data.clips:
-            counts = np.bincount(clip.tracks.labels, minlength=len(classes))
             yield "", {name: int(counts[label]) for label, name in enumerate(classes)}
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from cvbench.clips import FrameFiles
 from cvbench.errors import DataError
 from cvbench.readers.findings import Findings
+from cvbench.readers.frame_files import frame_number, frame_rate, picture_files
 from cvbench.readers.mot_rows import DISTRACTORS, MOT20_DISTRACTORS, read_truth
-from cvbench.readers.videos import Footage, VideoReader, frame_number, picture_files
+from cvbench.readers.videos import Footage, VideoReader
 
 TWINS = ("-FRCNN", "-SDP", "-DPM")  # MOT17 has every sequence with three sets of detections; the first there is read
 FOLDER = "img1"
@@ -39,19 +40,20 @@ class MotChallenge(VideoReader):
             return
         told = _seqinfo(folder)
         pictures = picture_files(folder / told.get("imdir", FOLDER))
-        _hold_to(told, pictures, folder / "seqinfo.ini")
+        frames = FrameFiles(pictures, self.options.channels)
+        _hold_to(told, frames, folder / "seqinfo.ini", findings)
         classes = tuple(labels.read_text(encoding="utf-8").split("\n")) if labels.is_file() else ()
         classes = tuple(name.strip() for name in classes if name.strip())
         distractors = MOT20_DISTRACTORS if folder.name.startswith("MOT20") else DISTRACTORS
         tracks = read_truth(truth, classes, findings, distractors)
         if frame_number(pictures[0]) != 1:
             what = f"frames begin at {pictures[0].name}, gt.txt counts from 1"
-            raise DataError(what, where=str(folder), hint="number them from 1")
-        if len(tracks) and tracks.frames[-1] >= len(pictures):
+            findings.problem(folder, what, "number them from 1")
+        elif len(tracks) and tracks.frames[-1] >= len(pictures):
             what = f"reaches frame {tracks.frames[-1] + 1}, the last picture is {pictures[-1].name}"
-            raise DataError(what, where=str(truth), hint="put the missing frames there, or cut the text")
+            findings.problem(truth, what, "put the missing frames there, or cut the text")
         names = classes or ("pedestrian",)
-        yield Footage(folder.name, FrameFiles(pictures, self.options.channels), tracks, truth, names)
+        yield Footage(folder.name, frames, tracks, truth, names, fps=frame_rate(told.get("framerate", "")))
 
 
 def _twin(folder: Path) -> Path | None:
@@ -77,8 +79,19 @@ def _seqinfo(folder: Path) -> dict[str, str]:
         raise DataError(what, where=str(file), hint="mend or remove it") from None
 
 
-def _hold_to(told: dict[str, str], pictures: tuple[Path, ...], file: Path) -> None:
-    length = told.get("seqlength", str(len(pictures)))
-    if length != str(len(pictures)):
-        what = f"seqLength is {length}, there are {len(pictures)} pictures"
-        raise DataError(what, where=str(file), hint="put the missing frames there, or mend seqLength")
+def _hold_to(told: dict[str, str], frames: FrameFiles, file: Path, findings: Findings) -> None:
+    """The number of frames and the size of the first are what ``seqinfo.ini`` says, if it says them."""
+    length = told.get("seqlength", str(len(frames)))
+    if length != str(len(frames)):
+        what = f"seqLength is {length}, there are {len(frames)} pictures"
+        findings.problem(file, what, "put the missing frames there, or mend seqLength")
+    if not {"imwidth", "imheight"} & told.keys():
+        return
+    try:
+        height, width = frames[0].shape[:2]
+    except DataError:  # whoever looks at every frame says so
+        return
+    for key, said, side in (("imWidth", "wide", width), ("imHeight", "high", height)):
+        if (claimed := told.get(key.lower(), str(side))) != str(side):
+            hint = f"mend {key}, or put the frames there that it was written for"
+            findings.problem(file, f"{key} is {claimed}, {frames.files[0].name} is {side} pixels {said}", hint)

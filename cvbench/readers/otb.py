@@ -8,7 +8,8 @@ from pathlib import Path
 from cvbench.clips import FrameFiles
 from cvbench.readers.box_rows import read_boxes, single_track
 from cvbench.readers.findings import Findings
-from cvbench.readers.videos import Footage, VideoReader, picture_files
+from cvbench.readers.frame_files import picture_files
+from cvbench.readers.videos import Footage, VideoReader
 
 # Where the benchmark scores a part of the frames that come with a sequence: its first and last, counted from 1.
 SCORED = {"David": (300, 770), "Diving": (1, 215), "Football1": (1, 74), "Freeman3": (1, 460), "Freeman4": (1, 283)}
@@ -39,5 +40,5 @@ class Otb(VideoReader):
             boxes = read_boxes(truth, findings) - 1
             first, last = SCORED.get(folder.name, (1, len(pictures)))
             own = pictures if len(boxes) == len(pictures) else pictures[first - 1 : last]
-            tracks = single_track(boxes, len(own), truth)
+            tracks = single_track(boxes, len(own), truth, findings)
             yield Footage(folder.name + target, FrameFiles(own, self.options.channels), tracks, truth)

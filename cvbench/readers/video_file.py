@@ -6,10 +6,11 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from cvbench.clips import Tracks, VideoFrames
+from cvbench.clips import VideoFrames
 from cvbench.errors import DataError
 from cvbench.readers.box_rows import read_boxes, single_track
 from cvbench.readers.findings import Findings
+from cvbench.readers.frame_files import frame_rate
 from cvbench.readers.mot_rows import is_mot_text, read_truth
 from cvbench.readers.videos import Footage, VideoReader
 
@@ -32,35 +33,40 @@ class VideoFile(VideoReader):
     def is_sequence(cls, folder: Path) -> bool:
         return folder.is_dir() and any(truth.is_file() for _, truth in _pairs(folder))
 
-    def footage(self, folder: Path, findings: Findings) -> Iterator[Footage]:
-        for video, truth in _pairs(folder):
-            if not truth.is_file():
-                findings.note(video, f"has no {truth.name}: passed over")
-                continue
-            try:
-                yield self._one(video, truth, findings)
-            except DataError as error:
-                findings.blame(error)
+    @classmethod
+    def sequences(cls, folder: Path) -> list[Path]:
+        return [video for video, _ in _pairs(folder)]
+
+    def footage(self, place: Path, findings: Findings) -> Iterator[Footage]:
+        truth = place.with_suffix(".txt")
+        if truth.is_file():
+            yield self._one(place, truth, findings)
+        else:
+            findings.note(place, f"has no {truth.name}: passed over")
 
     def _one(self, video: Path, truth: Path, findings: Findings) -> Footage:
-        there = frames_in(video)
+        there, fps = frames_in(video)
         classes: tuple[str, ...] = ("object",)
-        tracks: Tracks
         if is_mot_text(truth):
             tracks, count, classes = read_truth(truth, findings=findings), there, ("pedestrian",)
+            told = int(tracks.frames[-1]) + 1 if len(tracks) else 0
         else:
             boxes = read_boxes(truth, findings)
-            count = min(there, len(boxes))
-            if len(boxes) < there:
-                findings.note(truth, f"{len(boxes)} lines, {video.name} has {there} frames: the rest is not used")
-            _refuse_early_end(len(boxes), there, video, truth)
-            tracks = single_track(boxes, count, truth)
-        _refuse_early_end(int(tracks.frames[-1]) + 1 if len(tracks) else 0, there, video, truth)
-        return Footage(video.stem, VideoFrames(video, count, self.options.channels), tracks, truth, classes)
+            told, count = len(boxes), min(there, len(boxes))
+            if told < there:
+                findings.note(truth, f"{told} lines, {video.name} has {there} frames: the rest is not used")
+            tracks = single_track(boxes[:count], count, truth, findings)
+        if told > there:
+            what = f"reaches frame {told}, {video.name} stops at {there}"
+            findings.problem(truth, what, "is the video cut short?")
+        return Footage(video.stem, VideoFrames(video, count, self.options.channels), tracks, truth, classes, fps=fps)
 
 
-def frames_in(video: Path) -> int:
-    """How many frames the file says that it has. Raises :class:`DataError` when it has none or is no video."""
+def frames_in(video: Path) -> tuple[int, float | None]:
+    """How many frames the file says that it has, and how many a second.
+
+    Raises :class:`DataError` when it has none or is no video.
+    """
     import cv2
 
     opened = cv2.VideoCapture(str(video))
@@ -68,15 +74,9 @@ def frames_in(video: Path) -> int:
         count = int(opened.get(cv2.CAP_PROP_FRAME_COUNT)) if opened.isOpened() else 0
         if count < 1 or not opened.read()[0]:
             raise DataError("no frame can be read from this video", where=str(video), hint="encode it anew")
-        return count
+        return count, frame_rate(opened.get(cv2.CAP_PROP_FPS))
     finally:
         opened.release()
-
-
-def _refuse_early_end(told: int, there: int, video: Path, truth: Path) -> None:
-    if told > there:
-        hint = "is the video cut short?"
-        raise DataError(f"reaches frame {told}, {video.name} stops at {there}", where=str(truth), hint=hint)
 
 
 def _pairs(folder: Path) -> list[tuple[Path, Path]]:

@@ -5,22 +5,22 @@ Opening looks at the first frame of each sequence alone; frames are decoded when
 
 from __future__ import annotations
 
-import re
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from annotated_types import Ge, Gt, Lt
 
-from cvbench.clips import Clip, Clips, Frames, Tracks, VideoFrames, sizes_of
+from cvbench.clips import Clip, Clips, FrameFiles, Frames, Tracks, VideoFrames, sizes_of
 from cvbench.contracts import Finding, Reader, Splits
 from cvbench.errors import DataError, near_names
-from cvbench.readers.findings import Findings, summed_up
-from cvbench.readers.items import Item, named
+from cvbench.readers.findings import Findings, few_of_each_file, summed_up
+from cvbench.readers.frame_files import frames_of
+from cvbench.readers.items import Item, item_of
 from cvbench.readers.letterbox import Letterbox
 from cvbench.readers.places import find_place
 from cvbench.regimes import split_real
@@ -28,7 +28,6 @@ from cvbench.samples import AnnotationKind, DatasetSpec, UInt8Array
 from cvbench.seeds import derive_seed
 
 SPLITS = ("train", "val", "test")
-PICTURES = {".jpg", ".jpeg", ".png", ".bmp"}
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,9 @@ class VideoOptions:
 class Footage:
     """One sequence as its files have it: frames, and tracks in the frames' own pixels.
 
-    ``split`` is "" when its folder says none; ``source`` is the file of its ground truth, or its folder.
+    ``split`` is "" when its folder says none; ``source`` is the file of its ground truth, or its folder. ``fps``:
+    frames per second, where something says it. Of a sequence that is not ``sound`` a problem is told: it counts where
+    sequences are split, and its frames are looked at, but it is not used.
     """
 
     name: str
@@ -63,6 +64,8 @@ class Footage:
     source: Path
     classes: tuple[str, ...] = ("object",)
     split: str = ""
+    fps: float | None = None
+    sound: bool = True
 
 
 class VideoReader(Reader):
@@ -76,9 +79,14 @@ class VideoReader(Reader):
     def is_sequence(cls, folder: Path) -> bool:
         """Whether this folder holds a sequence of the format (whole or broken), not folders of them."""
 
+    @classmethod
+    def sequences(cls, folder: Path) -> list[Path]:
+        """Which places :meth:`footage` reads of such a folder, one by one: the folder itself; each video in it."""
+        return [folder]
+
     @abstractmethod
-    def footage(self, folder: Path, findings: Findings) -> Iterator[Footage]:
-        """The folder's sequences that have a ground truth. What is wrong goes to the findings, or is raised."""
+    def footage(self, place: Path, findings: Findings) -> Iterator[Footage]:
+        """The place's sequences that have a ground truth. What is wrong goes to the findings, or is raised."""
 
     @classmethod
     def recognises(cls, root: Path) -> bool:
@@ -118,26 +126,26 @@ class VideoReader(Reader):
             place = _place(root, type(self).__name__.lower(), self.also_known_as)
             for folder in self._without_truth(place):
                 findings.note(folder, "holds frames, and no ground truth that is read: passed over")
-            every = self._listed(place, findings)
-            for split, one in self._split_or_not(every, place, findings):
+            for split, one in self._split_or_not(self._listed(place, findings), place, findings):
                 try:
-                    _look_at_every_frame(one)
-                    clip = self._clip(one, findings)
-                    counts = np.bincount(clip.tracks.labels, minlength=len(one.classes)).tolist()
-                    holds = dict(zip(one.classes, counts, strict=True))
-                    items.append(Item(split, "", clip.name, clip.digest, holds, AnnotationKind.TRACKS))
+                    if look_at_every_frame(one, findings) and one.sound:
+                        items.append(item_of(self._clip(one, findings), one.classes, split))
                 except DataError as error:
                     findings.blame(error)
         except DataError as error:
             findings.blame(error)
-        return list(summed_up(findings.found, str(root))), items
+        return list(few_of_each_file(list(summed_up(findings.found, str(root))))), items
 
     def _split_or_not(self, every: list[Footage], root: Path, findings: Findings) -> list[tuple[str, Footage]]:
-        """Every sequence with its split, or with none where they cannot be split: they are looked at all the same."""
+        """Every sequence with its split, or with none where they cannot be split: they are looked at all the same.
+
+        That is told when nothing else is wrong: what could not be read may be what is lacking.
+        """
         try:
             return [(split, one) for split, part in divided(every, self.options, root).items() for one in part]
         except DataError as error:
-            findings.blame(error)
+            if not findings.problems:
+                findings.blame(error)
             return [("", one) for one in every]
 
     def _without_truth(self, root: Path) -> list[Path]:
@@ -152,21 +160,25 @@ class VideoReader(Reader):
         ]
 
     def _listed(self, root: Path, findings: Findings) -> list[Footage]:
-        """All sequences with a ground truth. Raises :class:`DataError` when there is none."""
+        """All sequences with a ground truth. Raises :class:`DataError` when there is none, and no problem says why."""
         every: list[Footage] = []
-        for split, folder in self.folders(root):
+        places = [(split, place) for split, folder in self.folders(root) for place in self.sequences(folder)]
+        for split, place in places:
+            told = findings.problems
             try:
-                every += [replace(one, split=split) for one in self.footage(folder, findings)]
+                for one in self.footage(place, findings):
+                    every.append(replace(one, split=split, sound=findings.problems == told))
+                    told = findings.problems
             except DataError as error:
                 findings.blame(error)
-        if not every:
+        if not every and not findings.problems:
             raise DataError("no sequence with frames and a ground truth can be read", where=str(root))
         if repeated := sorted({one.name for one in every if sum(one.name == other.name for other in every) > 1}):
-            raise DataError(f"two sequences are called {repeated[0]!r}", where=str(root), hint="rename one")
+            findings.problem(root, f"two sequences are called {repeated[0]!r}", "rename one")
         for one in every:
             if one.classes != every[0].classes:
                 what = f"its classes are {one.classes}, those of {every[0].name} are {every[0].classes}"
-                raise DataError(what, where=str(one.source), hint="bring them to one list")
+                findings.problem(one.source, what, "bring them to one list")
         return every
 
     def _clip(self, one: Footage, findings: Findings | None = None) -> Clip:
@@ -183,7 +195,7 @@ class VideoReader(Reader):
             fit = Letterbox(height, width, size)
             frames = Letterboxed(frames, fit)
             tracks = replace(tracks, boxes=fit.boxes(tracks.boxes.astype(np.float64)).astype(np.float32))
-        return Clip(one.name, frames, tracks)
+        return Clip(one.name, frames, tracks, one.fps)
 
 
 @dataclass(frozen=True)
@@ -296,53 +308,42 @@ def _part(one: Footage, start: int, stop: int | None) -> Footage:
 # ----------------------------------------------------------------------------------------- frames
 
 
-def picture_files(folder: Path) -> tuple[Path, ...]:
-    """The pictures of a folder in the order of their numbers.
-
-    Raises :class:`DataError` for a folder without any, names without a number, and numbers that are missing or twice.
-    """
-    files = frames_of(folder) if folder.is_dir() else []
-    if not files:
-        raise DataError("no frames: no numbered pictures are there", where=str(folder))
-    unnumbered = sorted(file.name for file in files if not re.search(r"\d+$", file.stem))
-    if unnumbered:
-        raise DataError(f"frames are numbered, these are not: {named(unnumbered)}", where=str(folder))
-    files.sort(key=frame_number)
-    for before, after in pairwise(files):
-        step = frame_number(after) - frame_number(before)
-        if step == 0:
-            raise DataError(f"{before.name} and {after.name} are the same frame", where=str(folder))
-        if step > 1:
-            missing = frame_number(before) + 1
-            raise DataError(
-                f"frame {missing} is missing: {before.name} is followed by {after.name}",
-                where=str(folder),
-                hint="put it there, or number the frames without a gap",
-            )
-    return tuple(files)
+def look_at_every_frame(one: Footage, findings: Findings) -> bool:
+    """Whether all can be read and are of the first one's size; which are not is told, each with its file."""
+    told, first = findings.problems, None
+    for place, frame in _those_that_can_be_read(one.frames, findings):
+        size = frame.shape[:2]
+        first = first or size
+        if size != first:
+            what = f"is {size[0]}×{size[1]}, the first frame is {first[0]}×{first[1]}"
+            findings.problem(_place_of(one.frames, place), what, "bring it to their size, or cut the sequence there")
+    return findings.problems == told
 
 
-def frames_of(folder: Path) -> list[Path]:
-    """The pictures of a folder, in no order."""
-    return [file for file in folder.iterdir() if file.suffix.lower() in PICTURES]
+def _those_that_can_be_read(frames: Frames, findings: Findings) -> Iterator[tuple[int, UInt8Array]]:
+    """Frames with their places, in order. What follows a video's first bad one cannot be read."""
+    if isinstance(frames.frames if isinstance(frames, Part) else frames, VideoFrames):
+        try:
+            yield from enumerate(frames)
+        except DataError as error:
+            findings.blame(error)
+        return
+    for place in range(len(frames)):
+        try:
+            frame = frames[place]
+        except DataError as error:
+            findings.blame(error)
+            continue
+        yield place, frame
 
 
-def frame_number(file: Path) -> int:
-    """The number that a frame's file name ends with."""
-    found = re.search(r"\d+$", file.stem)
-    assert found is not None
-    return int(found.group())
-
-
-def _look_at_every_frame(one: Footage) -> None:
-    """Raises :class:`DataError` for a frame that cannot be read or is of another size."""
-    shape = None
-    for number, frame in enumerate(one.frames):
-        shape = shape or frame.shape
-        if frame.shape != shape:
-            (high, wide), (height, width) = frame.shape[:2], shape[:2]
-            what = f"frame {number} is {high}×{wide}, the first is {height}×{width}"
-            raise DataError(what, where=str(one.source), hint="cut the sequence there")
+def _place_of(frames: Frames, place: int) -> str:
+    """The file of a frame; of a video, its number too."""
+    if isinstance(frames, Part):
+        return _place_of(frames.frames, frames.start + place)
+    if isinstance(frames, FrameFiles):
+        return str(frames.files[place])
+    return f"{frames.file}, frame {place + 1}" if isinstance(frames, VideoFrames) else f"frame {place + 1}"
 
 
 def _place(root: Path | None, reader: str, also: Sequence[str]) -> Path:

@@ -8,8 +8,9 @@ from pathlib import Path
 from cvbench.clips import FrameFiles
 from cvbench.readers.box_rows import read_boxes, single_track
 from cvbench.readers.findings import Findings
+from cvbench.readers.frame_files import picture_files
 from cvbench.readers.got10k import Got10k
-from cvbench.readers.videos import Footage, VideoReader, picture_files
+from cvbench.readers.videos import Footage, VideoReader
 
 FRAMES = ("color", "img", ".")  # where they lie, by the year of the challenge
 
@@ -31,5 +32,5 @@ class Vot(VideoReader):
         attributes = sorted({file.stem for ending in ("tag", "label") for file in folder.glob(f"*.{ending}")})
         if attributes:
             findings.note(folder, f"frame attributes are not used: {', '.join(attributes)}")
-        tracks = single_track(read_boxes(truth, findings), len(pictures), truth)
+        tracks = single_track(read_boxes(truth, findings), len(pictures), truth, findings)
         yield Footage(folder.name, FrameFiles(pictures, self.options.channels), tracks, truth)

@@ -58,9 +58,13 @@ def mot(root, name, lines, count=LENGTH):
 
 
 def test_vot_reads_boxes_polygons_and_absence(tmp_path):
-    lines = ["2,3,10,8", "2,3,12,3,12,11,2,11", "NaN,NaN,NaN,NaN", "2\t3 10;8", "1,1,9,1,1,7", "0,0,0,0"]
-    vot(tmp_path, "a", lines)
-    vot(tmp_path, "b")
+    polygon = "2,3,12,3,12,11,2,11"
+    vot(
+        tmp_path,
+        "a",
+        [polygon, polygon.replace(",", "\t"), "NaN,NaN,NaN,NaN", "2 3;12 3;12 11;2 11", "1,1,9,1,1,7", "0"],
+    )
+    vot(tmp_path, "b", ["2,3,10,8", "0,0,0,0", "nan", "2\t3 10;8", "1,2,3,4", "2"])
     text(tmp_path / "a" / "occlusion.tag", *"001000")
     assert recognise(tmp_path) == "vot"
     clip = opened("vot", tmp_path, train=["a"]).train.clips[0]
@@ -68,6 +72,8 @@ def test_vot_reads_boxes_polygons_and_absence(tmp_path):
     assert clip.tracks.boxes.tolist() == [[2, 3, 12, 11], [2, 3, 12, 11], [2, 3, 12, 11], [1, 1, 9, 7]]
     assert clip.tracks.ids.tolist() == [1] * 4
     assert len(clip) == 6
+    boxes = opened("vot", tmp_path, train=["a"]).test.clips[0].tracks
+    assert (boxes.frames.tolist(), boxes.boxes[1].tolist()) == ([0, 3, 4], [2, 3, 12, 11])
     notes = [finding.what for finding in make_plugin("readers", "vot", {}).check(tmp_path)]
     assert "1 polygon of 3 points: the box around it stands" in notes
     assert any("occlusion" in note for note in notes)
@@ -137,6 +143,10 @@ def test_got10k_tests_on_val_and_reads_absence_and_cover(tmp_path):
         (["2,3,10,8"] * 7, "7 lines for 6 frames"),
         (["NaN,NaN,NaN,NaN"] + ["2,3,10,8"] * 5, "absent from the first frame"),
         (["2,3,10,8", "2,3,10"] + ["2,3,10,8"] * 4, "groundtruth.txt:2: 3 numbers: a box has 4"),
+        (["2,3,10,8", "nan,3,10,8"] + ["2,3,10,8"] * 4, "groundtruth.txt:2: NaN beside other numbers"),
+        (["2,3,10,8", "2,3,inf,8"] + ["2,3,10,8"] * 4, "groundtruth.txt:2: infinite beside other numbers"),
+        (["2,3,10,8", "2,3,12,3,12,11,2,11"] + ["2,3,10,8"] * 4, ":2: 8 numbers, a polygon: the other lines are boxes"),
+        (["2,3,12,3,12,11", "2,3,10,8"] + ["2,3,12,3,12,11"] * 4, ":2: 4 numbers, a box: the other lines are polygons"),
         (["2,3,10,8", "two"] + ["2,3,10,8"] * 4, "'two' are not numbers"),
         (["2,3,10,8", "m0,0,2,2,4"] + ["2,3,10,8"] * 4, "is a mask"),
         (["2,3,10,8", ""] + ["2,3,10,8"] * 4, "groundtruth.txt:2: is empty"),
@@ -163,7 +173,7 @@ def test_frames_that_are_missing_broken_or_of_another_size(tmp_path):
     found = " | ".join(problems("vot", tmp_path))  # all at once
     assert "frame 3 is missing: 00000002.png is followed by 00000004.png" in found
     assert "none/color no frames" in found
-    assert "frame 3 is 8×9, the first is 24×32" in found
+    assert "size/color/00000004.png is 8×9, the first frame is 24×32" in found
     assert "torn/color/00000002.png not a picture" in found
     with pytest.raises(DataError, match=r"is missing|no frames"):
         opened("vot", tmp_path)
@@ -253,6 +263,11 @@ def test_cvats_labels_are_classes(tmp_path):
         (["1,1,3,4,10,8,1,1,1", "1,1,5,4,10,8,1,1,1"], r"gt\.txt:1: the id 1 is twice in frame 1"),
         (["9,1,3,4,10,8,1,1,1"], "reaches frame 9, the last picture is 000006.png"),
         (["0,1,3,4,10,8,1,1,1"], "frames count from 1"),
+        (["1,1,3,4,10,8,1,1,1", "3.7,1,3,4,10,8,1,1,1"], r"gt\.txt:2: frame 3\.7: frames count from 1, in whole"),
+        (["1,1,3,4,10,8,1,1,1", "1,1.5,3,4,10,8,1,1,1"], r"gt\.txt:2: id 1\.5: an id is a whole number"),
+        (["1,0,3,4,10,8,1,1,1", "1,-1,3,4,10,8,1,1,1"], r"gt\.txt:2: id -1: an id is a whole number and not negative"),
+        (["1,-1,3,4,10,8,1,1,1", "2,-1,3,4,10,8,1,1,1"], r"gt\.txt: all ids are −1: these look like detections"),
+        (["1,1,3", "1,1,3,4,10,8,1,1,1", "2,1,3,4,10,8,1,1,1"], r"gt\.txt:1: 3 columns"),
         (["1,1,3,4,nan,8,1,1,1"], "NaN or infinite"),
         (["1,1,3,4,10,8,1,1,1", "2,1,3"], r"gt\.txt:2: 3 columns"),
     ],
@@ -270,6 +285,9 @@ def test_seqinfo_is_held_against_the_pictures(tmp_path):
     mot(tmp_path, "b", MOT16)
     text(tmp_path / "a" / "seqinfo.ini", "[Sequence]", "seqLength=9")
     with pytest.raises(DataError, match="seqLength is 9, there are 6 pictures"):
+        opened("motchallenge", tmp_path)
+    text(tmp_path / "a" / "seqinfo.ini", "[Sequence]", "imWidth=32", "imHeight=1080")
+    with pytest.raises(DataError, match=r"a/seqinfo\.ini: imHeight is 1080, 000001\.png is 24 pixels high"):
         opened("motchallenge", tmp_path)
     text(tmp_path / "a" / "seqinfo.ini", "nonsense")
     with pytest.raises(DataError, match=r"no \[Sequence\]"):
