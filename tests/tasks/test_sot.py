@@ -1,8 +1,11 @@
 """The task of single-object tracking: each tracker follows, training repeats and resumes, one-line refusals."""
 
 import os
+import runpy
 import weakref
 from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -30,6 +33,7 @@ from cvbench.contracts import Augmentation, Budget, Splits, Workplace, silent
 from cvbench.errors import DataError, NotApplicable, PluginError, UserError
 from cvbench.plugins import make_options
 from cvbench.readers.moving_digits import MovingDigits, MovingDigitsOptions
+from cvbench.suite_reading import dataset_entry
 
 TASK = SingleObjectTracking()
 LEARNT = ("siamfc", "mdnet", "atom")
@@ -111,6 +115,13 @@ def test_untrained_trackers_follow_and_repeat(tmp_path, name, least):
     assert [one.boxes.tobytes() for one in again.predict(data)] == [one.boxes.tobytes() for one in model.predict(data)]
     model.save(tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_static_never_moves(tmp_path):
+    data = clips_of(gliding())
+    (track,) = trained("static", data, tmp_path).predict(data)
+    assert (track.boxes == truth_of(data.clips[0]).boxes[0]).all()
+    assert scores(fresh("static", data, tmp_path), data)["AO"] < 0.7
 
 
 @pytest.mark.parametrize("name", ["kalman", "particle"])
@@ -226,6 +237,18 @@ def test_a_missing_contrib_build_is_one_line_with_the_repair(tmp_path, name, mon
         monkeypatch.delattr(cv2, maker, raising=False)
     with pytest.raises(NotApplicable, match=r"pip install --force-reinstall --no-deps opencv-contrib-python==\d+"):
         fresh(name, tiny_clips(32, 32, 1), tmp_path)
+
+
+@CONTRIB
+@pytest.mark.skipif(find_spec("ultralytics") is None, reason="needs the extra yolo")
+def test_the_example_of_yolo_and_csrt_runs(tmp_path, monkeypatch, capsys):
+    example = runpy.run_path(str(Path(__file__).parents[2] / "examples" / "yolo_csrt.py"))
+    few = dataset_entry("moving-digits", ["objects=1", "train=1", "test=1", "length=4", "size=[48, 48]"])
+    monkeypatch.setitem(example["compare"].__globals__, "dataset_entry", lambda *_: few)
+    example["compare"](None, 1, tmp_path)
+    told = capsys.readouterr().out
+    assert all(f"{name} " in told for name in ("csrt", "yolo_csrt", "videos"))
+    assert {file.name for file in tmp_path.iterdir()} == {"csrt.mp4", "yolo_csrt.mp4"}
 
 
 @CONTRIB

@@ -16,7 +16,6 @@ from torch.nn.grad import conv2d_weight
 from cvbench.samples import FloatArray, UInt8Array
 from cvbench_tasks.sot.atom import CELLS, CROP, TIMES, Atom, centred, features_of
 from cvbench_tasks.sot.backbone import STRIDE
-from cvbench_tasks.sot.box_draws import jittered
 from cvbench_tasks.sot.boxes import around, centres_and_sizes, kept_inside
 from cvbench_tasks.sot.crops import in_crop, in_frame
 from cvbench_tasks.sot.one_pass import Tracker
@@ -29,7 +28,8 @@ FIRST_SAMPLES = 9
 FIRST_WEIGHT = 3.0  # of a first frame's sample against one taken on the way
 LOST = 0.2  # peak of the classifier (1 on the object) below which it does not count as found
 STARTS, MEAN_OF = 10, 3  # boxes to climb from, and how many of the best are averaged
-RATE = 1.0  # of a climb: a step is this times the gradient times the box's side squared
+SPREAD = 0.08  # of these boxes: standard deviation of place, in sides, and of log size
+RATE, LONGEST = 1.0, 0.1  # of a climb's steps, in the same units
 FINER = 4  # times that the classifier's map is interpolated
 
 
@@ -76,19 +76,30 @@ class AtomTracker(Tracker):
         return self.box
 
     def _climbed(self, features: Tensor, start: FloatArray) -> FloatArray:
-        """(4,) in crop pixels: boxes around ``start`` after steps up the predicted overlap, the best ones' mean."""
-        boxes = np.concatenate([start[None], jittered(start, STARTS - 1, 0.08, 0.08, self.rng)])
+        """(4,) in crop pixels: places and sizes around ``start`` after steps up the overlap, the best ones' mean.
+
+        The aspect stays the first frame's: a predictor as small as this one leans towards squarer boxes, and a little
+        in each frame is soon much.
+        """
+        centre, size = (self._tensor(part) for part in centres_and_sizes(start))
         prepared = self.net.prepare(features)
-        climbing, side = self._tensor(boxes)[None], float(np.sqrt(centres_and_sizes(start)[1].prod()))
+
+        def boxes(offsets: Tensor) -> Tensor:
+            """(1, k, 4) of offsets (k, 3): the centre's in sides of the box, the logarithm of the size."""
+            middle, sides = centre + offsets[:, :2] * size, size * offsets[:, 2:].exp()
+            return torch.cat([middle - sides / 2, middle + sides / 2], dim=1)[None]
+
+        offsets = self._tensor(self.rng.normal(0, SPREAD, (STARTS, 3)))
+        offsets[0] = 0
         for _ in range(self.options.climb_steps):
             with torch.enable_grad():
-                climbing = climbing.detach().requires_grad_(True)
-                predicted = self.net.overlap(self.reference, prepared, climbing)
-                (slope,) = torch.autograd.grad(predicted.sum(), climbing)
-            climbing = climbing + (RATE * side**2 * slope).clamp(-0.1 * side, 0.1 * side)
-        climbing = climbing.detach()
-        best = self.net.overlap(self.reference, prepared, climbing)[0].topk(MEAN_OF).indices
-        return np.asarray(climbing[0, best].mean(0).double().cpu().numpy())
+                offsets = offsets.detach().requires_grad_(True)
+                predicted = self.net.overlap(self.reference, prepared, boxes(offsets))
+                (slope,) = torch.autograd.grad(predicted.sum(), offsets)
+            offsets = offsets.detach() + (RATE * slope).clamp(-LONGEST, LONGEST)
+        climbed = boxes(offsets)
+        best = self.net.overlap(self.reference, prepared, climbed)[0].topk(MEAN_OF).indices
+        return np.asarray(climbed[0, best].mean(0).double().cpu().numpy())
 
     def _sample(self, frame: UInt8Array, region: FloatArray) -> tuple[Tensor, Tensor]:
         """Features (1, channels, CELLS, CELLS) of a crop, and a Gaussian on the object's place in it."""

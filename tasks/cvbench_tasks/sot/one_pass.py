@@ -28,6 +28,16 @@ class Tracker(ABC):
         """Its box in the next frame."""
 
 
+class Static(Tracker):
+    """Never moves: the first frame's box in every frame. What a tracker must beat to be one."""
+
+    def start(self, frame: UInt8Array, box: FloatArray) -> None:
+        self.box = box
+
+    def follow(self, frame: UInt8Array) -> FloatArray:
+        return self.box
+
+
 def one_pass(tracker: Tracker, clip: Clip) -> Trajectory:
     """The tracker's boxes in every frame of the clip, which is read frame by frame and never held whole."""
     boxes, seconds = np.empty((len(clip), 4)), np.empty(len(clip))
