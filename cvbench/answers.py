@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from cvbench.before_after import trained_model
 from cvbench.clips import Clips
+from cvbench.datasets import blinded
 from cvbench.drawing import COLUMNS, answers_sheet
 from cvbench.ledger import CellRecord
 from cvbench.plan import open_entry
@@ -40,19 +42,31 @@ def sheets_of_answers(run: RunFolder, store: Store, seed: int | None) -> Iterato
 def answers(run: RunFolder, store: Store, seed: int | None, most: int) -> Iterator[tuple[CellRecord, Dataset, Dataset]]:
     """Every cell of one seed whose model is in the cache, some test items, and what the model answers to them.
 
-    The items are evenly spread over the test split; controls are left out.
+    As :func:`predicted` gives them, as data that can be drawn.
+    """
+    task = load_task(run.suite["task"])
+    for record, items, found in predicted(run, store, seed, most):
+        yield record, items, task.answers(found, items)
+
+
+def predicted(
+    run: RunFolder, store: Store, seed: int | None, most: int | None
+) -> Iterator[tuple[CellRecord, Dataset, Iterator[Any]]]:
+    """Every cell of one seed whose model is in the cache, some test items, and what the model predicts of them.
+
+    The items are evenly spread over the test split, all of them if ``most`` is None; controls are left out.
     """
     suite = suite_of(run)
     task, chosen = load_task(suite.task), seed_of(suite, seed)
     tests = {entry.label: open_entry(entry, task.kind)[1].splits.test for entry in suite.datasets}
-    shown = {label: test.select(_spread_evenly(len(test), most)) for label, test in tests.items()}
+    shown = {label: test.select(_spread_evenly(len(test), most or len(test))) for label, test in tests.items()}
     for record in finished(run, chosen):
         if record.resolved.get("control") or record.resolved.get("model") is None:
             continue
         items = shown[record.coordinates.dataset]
         model = trained_model(record, task, items.spec, store)
         if model is not None:
-            yield record, items, task.answers(model.predict(items), items)
+            yield record, items, model.predict(blinded(items))
 
 
 def _spread_evenly(count: int, most: int) -> IntArray:

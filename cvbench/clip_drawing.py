@@ -21,48 +21,68 @@ LONGEST = 384  # pixels that a small frame's longer side grows to at most, by a 
 SHEET_WIDTH, COLUMNS, ROWS = 256, 6, 4
 TRAIL = 20  # frames of the way that is drawn behind an object
 HIDDEN = 0.5  # visibility below which a box is drawn thin
-GREY = (128, 128, 128)
+GREY, WHITE = (128, 128, 128), (255, 255, 255)
 TEXT = 11  # pixels
+DASH = 4  # pixels of the truth's outline, which is white where it is not black
 ENDINGS = (".mp4", ".avi", ".gif")
 MOST_GIF_FRAMES = 300
 
 
-def drawn_frames(clip: Clip, classes: tuple[str, ...]) -> Iterator[UInt8Array]:
-    """uint8 (h, w, 3) of every frame, one at a time, with its tracks drawn."""
+def drawn_frames(clip: Clip, classes: tuple[str, ...], truth: Tracks | None = None) -> Iterator[UInt8Array]:
+    """uint8 (h, w, 3) of every frame, one at a time, with its tracks drawn, and the true ones."""
     for number, frame in enumerate(clip.frames):
-        yield drawn_frame(np.asarray(frame), clip.tracks, number, classes)
+        yield drawn_frame(np.asarray(frame), clip.tracks, number, classes, truth=truth)
 
 
-def drawn_frame(frame: UInt8Array, tracks: Tracks, number: int, classes: tuple[str, ...]) -> UInt8Array:
+def drawn_frame(
+    frame: UInt8Array,
+    tracks: Tracks,
+    number: int,
+    classes: tuple[str, ...],
+    *,
+    truth: Tracks | None = None,
+    fit_width: int | None = None,
+) -> UInt8Array:
     """uint8 (h, w, 3): a frame (H, W, C) with each object's box, id, way and, where it is hidden, visible share.
 
-    An id has its colour, what is ignored is grey. Boxes of objects that are mostly hidden are thin. Frames are counted
-    from 1, as their files are.
+    An id has its colour, what is ignored is grey. Boxes of objects that are mostly hidden are thin. Where ``tracks``
+    are found ones, those of the ``truth`` are dashed outlines, and a legend says so. Frames are counted from 1, as
+    their files are. ``fit_width``: the picture's; else a small frame grows by a whole factor.
     """
     height, width, channels = frame.shape
-    scale = max(1, LONGEST // max(height, width))
-    pixels = np.repeat(frame, 3 // channels, axis=2).repeat(scale, axis=0).repeat(scale, axis=1)
-    image = Image.fromarray(pixels)
-    pen, font = ImageDraw.Draw(image), ImageFont.load_default(TEXT)
-    own = tracks.rows(number)
-    for place in range(own.start, own.stop):
+    grown = max(1, LONGEST // max(height, width))
+    pixels = np.repeat(frame, 3 // channels, axis=2).repeat(grown, axis=0).repeat(grown, axis=1)
+    image, scale = Image.fromarray(pixels), float(grown)
+    if fit_width is not None:
+        scale = fit_width / width
+        image = image.resize((fit_width, round(scale * height)), Image.Resampling.BILINEAR)
+    pen = ImageDraw.Draw(image)
+    _draw_tracks(pen, tracks, number, classes, scale)
+    below = _said(pen, 3, image.height - TEXT - 4, f"{number + 1}")
+    if truth is not None:
+        for place in _places(truth, number):
+            _dashed(pen, _corners(truth, place, scale), GREY if truth.ignored[place] else WHITE)
+        _legend(pen, below + TEXT, image.height - TEXT - 4)
+    return np.asarray(image)
+
+
+def _draw_tracks(pen: ImageDraw.ImageDraw, tracks: Tracks, number: int, classes: tuple[str, ...], scale: float) -> None:
+    """Draw what is there in a frame that is enlarged by ``scale``, with the way behind it."""
+    font = ImageFont.load_default(TEXT)
+    for place in _places(tracks, number):
         one = int(tracks.ids[place])
         ink = GREY if tracks.ignored[place] else colour(one)
         seen = float(tracks.visibility[place])
         way = _way(tracks, one, number) * scale
         if len(way) > 1:
             pen.line([(float(x), float(y)) for x, y in way], fill=ink)
-        x1, y1, x2, y2 = (tracks.boxes[place] * scale).round().astype(int).tolist()
-        pen.rectangle((x1, y1, max(x1, x2 - 1), max(y1, y2 - 1)), outline=ink, width=1 if seen < HIDDEN else 2)
+        x1, y1, _, _ = corners = _corners(tracks, place, scale)
+        pen.rectangle(corners, outline=ink, width=1 if seen < HIDDEN else 2)
         said = f"#{one}" if len(classes) == 1 else f"#{one} {classes[tracks.labels[place]]}"
-        said += f" {seen:.0%}" if seen < 0.995 else ""
-        corner = (min(max(x1, 0), image.width - 2 * TEXT), max(0, y1 - TEXT - 3))
+        said += f" ({seen:.0%})" if seen < 0.995 else ""
+        corner = (min(max(x1, 0), pen.im.size[0] - 2 * TEXT), max(0, y1 - TEXT - 3))
         pen.rectangle(pen.textbbox(corner, said, font=font), fill=ink)
         pen.text(corner, said, fill="black", font=font)
-    pen.text(
-        (3, image.height - TEXT - 4), f"{number + 1}", fill="white", font=font, stroke_width=1, stroke_fill="black"
-    )
-    return np.asarray(image)
 
 
 def clip_sheet(clips: Clips, *, above: Clips | None = None) -> Image.Image:
@@ -82,8 +102,18 @@ def clip_rows(clips: Mapping[str, Clip], classes: tuple[str, ...]) -> Image.Imag
     return sheet
 
 
-def write_clip(clip: Clip, classes: tuple[str, ...], file: Path, *, rate: float, progress: Progress = silent) -> None:
-    """The clip with its tracks as ``.mp4``, ``.avi`` or ``.gif``; one frame is in memory at a time (of a GIF, all).
+def write_clip(
+    clip: Clip,
+    classes: tuple[str, ...],
+    file: Path,
+    *,
+    rate: float,
+    truth: Tracks | None = None,
+    progress: Progress = silent,
+) -> None:
+    """The clip with its tracks (and the true ones, of those that were found) as ``.mp4``, ``.avi`` or ``.gif``.
+
+    One frame is in memory at a time (of a GIF, all).
 
     Raises :class:`UserError` for another ending, a GIF of more than ``MOST_GIF_FRAMES`` frames, and where OpenCV can
     write no such video.
@@ -95,7 +125,7 @@ def write_clip(clip: Clip, classes: tuple[str, ...], file: Path, *, rate: float,
     torn = file.with_name(f"{file.stem}.part{file.suffix}")
     try:
         with telling_a_full_disk(file.parent):
-            frames = _counted(drawn_frames(clip, classes), len(clip), progress)
+            frames = _counted(drawn_frames(clip, classes, truth), len(clip), progress)
             (_write_gif if file.suffix == ".gif" else _write_video)(frames, torn, rate)
             torn.replace(file)
     finally:
@@ -130,6 +160,46 @@ def _counted(frames: Iterator[UInt8Array], total: int, progress: Progress) -> It
         yield frame
 
 
+def _places(tracks: Tracks, number: int) -> range:
+    """Where the rows of a frame are."""
+    rows = tracks.rows(number)
+    return range(rows.start, rows.stop)
+
+
+def _corners(tracks: Tracks, place: int, scale: float) -> tuple[int, int, int, int]:
+    """The first and last pixel, across and down, of a box in a frame that is enlarged."""
+    x1, y1, x2, y2 = (tracks.boxes[place] * scale).round().astype(int).tolist()
+    return x1, y1, max(x1, x2 - 1), max(y1, y2 - 1)
+
+
+def _dashed(pen: ImageDraw.ImageDraw, corners: tuple[int, int, int, int], ink: tuple[int, int, int]) -> None:
+    """A thin outline, black and ``ink`` by turns, to be seen on anything."""
+    x1, y1, x2, y2 = corners
+    pen.rectangle(corners, outline="black")
+    for x in range(x1, x2 + 1, 2 * DASH):
+        for y in (y1, y2):
+            pen.line((x, y, min(x + DASH - 1, x2), y), fill=ink)
+    for y in range(y1, y2 + 1, 2 * DASH):
+        for x in (x1, x2):
+            pen.line((x, y, x, min(y + DASH - 1, y2)), fill=ink)
+
+
+def _legend(pen: ImageDraw.ImageDraw, x: float, y: int) -> None:
+    """What is true and what was found, in a line that begins at this corner."""
+    size, wide = TEXT - 3, 5 * DASH
+    _dashed(pen, (round(x), y + 3, round(x) + wide, y + 3 + size), WHITE)
+    x = _said(pen, x + wide + 4, y, "truth") + TEXT
+    pen.rectangle((round(x), y + 3, round(x) + wide, y + 3 + size), outline=colour(1), width=2)
+    _said(pen, x + wide + 4, y, "found")
+
+
+def _said(pen: ImageDraw.ImageDraw, x: float, y: int, words: str) -> float:
+    """Write words that can be read on anything; where they end."""
+    font = ImageFont.load_default(TEXT)
+    pen.text((x, y), words, fill="white", font=font, stroke_width=1, stroke_fill="black")
+    return x + font.getlength(words)
+
+
 def _way(tracks: Tracks, one: int, number: int) -> Float32Array:
     """(k, 2): where the object's middle was in the last frames, this one included."""
     recent = slice(tracks.rows(max(0, number - TRAIL)).start, tracks.rows(number).stop)
@@ -139,11 +209,13 @@ def _way(tracks: Tracks, one: int, number: int) -> Float32Array:
 
 def _row(name: str, clip: Clip, classes: tuple[str, ...]) -> Image.Image:
     places = np.linspace(0, len(clip) - 1, COLUMNS).astype(int).tolist()
-    pictures = [Image.fromarray(drawn_frame(np.asarray(clip.frames[k]), clip.tracks, k, classes)) for k in places]
-    height = round(SHEET_WIDTH * pictures[0].height / pictures[0].width)
-    row = Image.new("RGB", (COLUMNS * SHEET_WIDTH, height))
+    pictures = [
+        Image.fromarray(drawn_frame(np.asarray(clip.frames[k]), clip.tracks, k, classes, fit_width=SHEET_WIDTH))
+        for k in places
+    ]
+    row = Image.new("RGB", (COLUMNS * SHEET_WIDTH, pictures[0].height))
     for column, picture in enumerate(pictures):
-        row.paste(picture.resize((SHEET_WIDTH, height), Image.Resampling.BILINEAR), (column * SHEET_WIDTH, 0))
+        row.paste(picture, (column * SHEET_WIDTH, 0))
     pen, font = ImageDraw.Draw(row), ImageFont.load_default(TEXT)
     pen.text((3, 2), name, fill="white", font=font, stroke_width=2, stroke_fill="black")
     return row

@@ -15,9 +15,11 @@ from cvbench.showing import file_name, largest_sets, seed_of, suite_of, trained_
 from cvbench.store import Store
 
 
-def clips_of_run(run: RunFolder, store: Store, seed: int | None, most: int) -> Iterator[tuple[str, Clips]]:
+def clips_of_run(
+    run: RunFolder, store: Store, seed: int | None, most: int
+) -> Iterator[tuple[str, Clips, Clips | None]]:
     """A name for files and clips: each data set's real ones, every synthetic set of one seed in the cache, then what
-    the trackers of that seed answer to at most so many test clips.
+    the trackers of that seed answer to at most so many test clips, with the same clips' true tracks.
 
     Raises :class:`UserError` for a seed that the run has not, and a run without clips.
     """
@@ -26,14 +28,15 @@ def clips_of_run(run: RunFolder, store: Store, seed: int | None, most: int) -> I
     for entry in suite.datasets:
         splits = open_entry(entry, AnnotationKind.TRACKS)[1].splits
         for split, data in (("train", splits.train), ("test", splits.test)):
-            yield file_name(entry.label, split), clips_alone(data, str(run.path))
+            yield file_name(entry.label, split), clips_alone(data, str(run.path)), None
     for name, record in largest_sets(run, chosen).items():
         made = store.find("synthetic", record.resolved["synthetic"])
         if made is not None:
-            yield name, clips_alone(load_dataset(made.folder), str(run.path))
-    for record, _, found in answers(run, store, chosen, most):
+            yield name, clips_alone(load_dataset(made.folder), str(run.path)), None
+    for record, truth, found in answers(run, store, chosen, most):
         place = record.coordinates
-        yield file_name(place.dataset, place.real, place.model, *trained_on(place)), clips_alone(found, str(run.path))
+        name = file_name(place.dataset, place.real, place.model, *trained_on(place))
+        yield name, clips_alone(found, str(run.path)), clips_alone(truth, str(run.path))
 
 
 def clips_alone(data: Dataset, where: str) -> Clips:

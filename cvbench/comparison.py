@@ -31,6 +31,7 @@ class Comparison:
     fields: tuple[Field, ...] = ()
     statuses: Mapping[str, int] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def compare(folder: RunFolder, metric: str | None = None) -> Comparison:
@@ -55,8 +56,23 @@ def compare(folder: RunFolder, metric: str | None = None) -> Comparison:
     statuses = dict(Counter(str(record.status) for record in cells))
     judged = [cell for cell in cells if cell.coordinates.regime == FIDELITY]
     return Comparison(
-        folder.name, str(folder.suite.get("summary", "")), tables, fields(judged, tables), statuses, environment
+        folder.name,
+        str(folder.suite.get("summary", "")),
+        tables,
+        fields(judged, tables),
+        statuses,
+        environment,
+        without_effect(folder),
     )
+
+
+def without_effect(folder: RunFolder) -> tuple[str, ...]:
+    """What the suite asks for and no cell does, a line each."""
+    asked = folder.suite.get("fidelity", "none")
+    judges = any(place.regime == FIDELITY for place in folder.cells.values())
+    if asked == "none" or not folder.suite.get("generators") or judges:
+        return ()
+    return (f"fidelity: samples of clips are not judged; {asked!r} has no effect",)
 
 
 def _apart(cells: Sequence[CellRecord], contests: Mapping[str, str]) -> list[tuple[str | None, list[CellRecord]]]:
@@ -88,7 +104,20 @@ def _table(cells: Sequence[CellRecord], contest: str | None, folder: RunFolder, 
     made = {real: _block(rows, folder.metrics, folder.ledger, items, compete) for real, rows in blocks.items()}
     notes = tuple(sorted({note for cell in cells for note in cell.notes}))
     model = "" if compete else place.model
-    table = Table(place.task, place.dataset, model, folder.metrics, items, made, notes, contest, measured_by)
+    table = Table(
+        place.task,
+        place.dataset,
+        model,
+        folder.metrics,
+        items,
+        made,
+        notes,
+        contest,
+        measured_by,
+        item=str(facts.get("item", "item")),
+        test_frames=int(facts.get("test_frames", 0)),
+        train_items=int(facts.get("train", 0)),
+    )
     worths = _worths(cells, table.measure)
     made = {
         real: tuple(replace(row, worth=worths.get((real, row.generator, row.ratio, row.regime))) for row in rows)
@@ -171,6 +200,7 @@ def _row(
         reasons=tuple(sorted(reasons)),
         baseline=cells is baseline,
         per_class=_per_class(cells, against),
+        real_samples=max((cell.resolved["real_samples"] for cell in cells if cell.resolved), default=None),
     )
 
 

@@ -180,7 +180,7 @@ class Generator(ABC):
     ``version`` is part of every content key: raise it when the same options give other samples.
     ``control``: of a generator whose effect is known beforehand, regime → what it must show there; else empty.
     ``fits_on="held_back"`` is for the oracle control alone: it gets the real training pictures that the
-    cell's real fraction leaves out.
+    cell's real fraction leaves out. ``latent``: False when its samplers have none, for a suite's ``spread`` to widen.
     """
 
     summary: ClassVar[str] = ""
@@ -189,6 +189,7 @@ class Generator(ABC):
     version: ClassVar[int] = 1
     control: ClassVar[Mapping[str, Expected]] = {}
     fits_on: ClassVar[Literal["train", "held_back"]] = "train"
+    latent: ClassVar[bool] = True
     default_budget: ClassVar[Budget | None] = None
     Options: ClassVar[type] = NoOptions
 
@@ -353,6 +354,12 @@ class Task(ABC):
     def check_splits(self, splits: Splits) -> None:  # noqa: B027
         """Raise :class:`~cvbench.errors.DataError` when this data cannot be trained or scored on."""
 
+    def check_model(self, name: str, options: Any, spec: DatasetSpec) -> None:  # noqa: B027
+        """Raise :class:`~cvbench.errors.NotApplicable` when a model with these options is not for data of this spec.
+
+        Its cells are then skipped before a generator is fitted for them. ``cvbench plan`` asks: import nothing heavy.
+        """
+
     def contest(self, name: str, options: Any) -> str:
         """What a model with these options competes in: in a suite of real data alone, a contest's models share a table.
 
@@ -368,6 +375,15 @@ class Task(ABC):
         from cvbench.errors import NotApplicable
 
         raise NotApplicable("this task's predictions cannot be drawn")
+
+    def trajectories(self, predictions: Iterable[Any], data: Dataset) -> Iterator[tuple[FloatArray, FloatArray]]:
+        """Of each clip the one object's box in every frame, float64 (n, 4) x1, y1, x2, y2, and seconds per frame (n,).
+
+        Raises :class:`~cvbench.errors.NotApplicable` when models do not follow one object from the first frame on.
+        """
+        from cvbench.errors import NotApplicable
+
+        raise NotApplicable("this task's models do not follow one object")
 
     def before_and_after(self, model: Model, data: Dataset) -> tuple[UInt8Array, UInt8Array]:
         """What the model is given of ``data`` and what it makes of it: pictures uint8 (N, H, W, C), to look at.

@@ -12,6 +12,7 @@ import numpy as np
 from cvbench.samples import FloatArray
 
 LEVEL = 0.95
+FEWEST_SEEDS = 3  # that a verdict rests on: of two, an interval is 13 standard errors to each side
 RESAMPLES = 9999
 MOST_DRAWN = 10_000_000  # counts held at once: scores may have as many distinct values as there are items
 
@@ -130,18 +131,25 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def judge(effects: Sequence[Effect | None], *, higher_is_better: bool) -> list[Judgement]:
     """A verdict for each effect of one table.
 
-    Better or worse: the interval excludes zero and Holm's adjusted p over the table is below 0.05.
+    Better or worse: the interval excludes zero and Holm's adjusted p over the table is below 0.05. Effects of fewer
+    than ``FEWEST_SEEDS`` get no verdict, and are none of those that the correction counts.
     """
-    known = [place for place, effect in enumerate(effects) if effect is not None and effect.p_value is not None]
-    adjusted = dict(zip(known, holm([effects[k].p_value or 0.0 for k in known]), strict=True))  # type: ignore[union-attr]
+    p_values = {
+        place: effect.p_value
+        for place, effect in enumerate(effects)
+        if effect is not None and effect.p_value is not None and effect.n >= FEWEST_SEEDS
+    }
+    adjusted = dict(zip(p_values, holm(list(p_values.values())), strict=True))
     return [_judge(effect, adjusted.get(k), higher_is_better) for k, effect in enumerate(effects)]
 
 
 def _judge(effect: Effect | None, adjusted: float | None, higher_is_better: bool) -> Judgement:
     if effect is None:
         return Judgement(Verdict.NO_BASELINE)
+    if effect.n > 1 and effect.p_value is None:
+        return Judgement(Verdict.NO_SPREAD)
     if adjusted is None or effect.low is None or effect.high is None:
-        return Judgement(Verdict.TOO_FEW_SEEDS if effect.n < 2 else Verdict.NO_SPREAD)
+        return Judgement(Verdict.TOO_FEW_SEEDS)
     if effect.low <= 0 <= effect.high:
         return Judgement(Verdict.NO_DIFFERENCE, adjusted)
     told = Verdict.BETTER if (effect.difference > 0) == higher_is_better else Verdict.WORSE

@@ -1,4 +1,4 @@
-"""The standard formats that made pictures are written in, and which of them hold what annotation."""
+"""The standard formats that made pictures and trackers' answers are written in, and which hold what annotation."""
 
 from __future__ import annotations
 
@@ -21,6 +21,15 @@ class Format(StrEnum):
     mot = "mot"
     otb = "otb"
     coco_video = "coco-video"
+
+
+class TrackFormat(StrEnum):
+    """What a tracker's answers are written as: the results that a benchmark scores; all but ``mot`` of one object."""
+
+    mot = "mot"
+    otb = "otb"
+    got10k = "got10k"
+    vot = "vot"
 
 
 HOLDING: dict[str, tuple[Format, ...]] = {  # by kind of annotation; the usual one first

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -13,7 +12,7 @@ import psutil
 
 from cvbench.contracts import Generator, Progress
 from cvbench.engine import engine_name
-from cvbench.errors import CvbenchError, DataError, NotApplicable, PluginError, UserError
+from cvbench.errors import CvbenchError, NotApplicable, PluginError, UserError
 from cvbench.jobs import DataRef, RealPart, SampleJob, needs
 from cvbench.plan import open_entry, sample_job
 from cvbench.plugins import load_plugin, one_line
@@ -65,6 +64,7 @@ def request_samples(
     seed: int,
     settings: Sequence[str],
     data_options: Sequence[str],
+    reader: str = "",
     device: str,
 ) -> SampleRequest:
     """Check everything and open the data. Raises :class:`UserError` before anything is fitted."""
@@ -79,7 +79,7 @@ def request_samples(
     plugin = load_plugin("generators", entry.name)
     if plugin.fits_on == "held_back":
         raise UserError(f"{generator!r} needs a suite: it gives real pictures that a suite holds back")
-    reference, opened = _opened_for(plugin, generator, dataset_entry(data, data_options))
+    reference, opened = _opened_for(plugin, generator, dataset_entry(data, data_options, reader=reader))
     if per_class is not None and opened.splits.train.spec.kind is not AnnotationKind.LABEL:
         raise UserError("is for pictures with one class each", where="--per-class", hint="give --count")
     part = RealPart(reference, 1.0, None, 0)
@@ -92,12 +92,7 @@ def request_samples(
 
 def _opened_for(plugin: type[Generator], name: str, entry: DatasetEntry) -> tuple[DataRef, OpenedData]:
     """The data set, as its own kind if the generator can annotate that, else as one that it can be turned into."""
-    try:
-        own = open_entry(entry)
-    except DataError as error:
-        if entry.is_path or not Path(entry.name).is_dir():
-            raise
-        raise DataError(error.what, where=error.where, hint=f"for the folder write ./{entry.name}") from None
+    own = open_entry(entry)
     kind = own[1].splits.train.spec.kind
     if kind in plugin.kinds:
         return own

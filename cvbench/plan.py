@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from cvbench.clips import Clips
 from cvbench.contracts import Budget, Generator, Task
 from cvbench.engine import engine_name
-from cvbench.errors import UserError
+from cvbench.errors import NotApplicable, UserError
 from cvbench.executors.together import check_batch
 from cvbench.jobs import (
     CellJob,
@@ -132,16 +133,19 @@ def open_entry(entry: DatasetEntry, kind: AnnotationKind | None = None) -> tuple
 
 
 def _facts(data: DataRef, opened: OpenedData) -> dict[str, Any]:
-    splits = opened.splits
+    splits, test = opened.splits, opened.splits.test
+    frames = {"item": "clip", "test_frames": sum(map(len, test.clips))} if isinstance(test, Clips) else {}
     return {
         "fingerprint": data.fingerprint,
         "classes": list(splits.train.spec.classes),
         "picture": list(data.picture),
         "train": len(splits.train),
         "val": len(splits.val) if splits.val is not None else 0,
-        "test": len(splits.test),
+        "test": len(test),
         "licence": load_plugin("readers", data.reader or recognise(Path(str(data.root)))).licence,
         "test_pictures_in_train": opened.test_pictures_in_train,
+        "item": "picture",
+        **frames,
     }
 
 
@@ -184,6 +188,7 @@ class _Grid:
         part = self._part(share, seed)
         synthetic = self._set(generator, share, part, ratio, seed) if generator and ratio else None
         reference, learnt = self._references(model)
+        skip = self._refusal(model)
         budget = _filled(model.budget, _filled(self.suite.budget, self.task.default_budget))
         check_batch(budget.batch_size, self.processes)
         job = CellJob(
@@ -200,7 +205,16 @@ class _Grid:
             refresh=generator.refresh if generator and regime == "mixed" else 1,
             real_share=generator.real_share if generator and regime == "mixed" else None,
         )
-        return self._planned(job, model.label, share, regime, generator, ratio, seed)
+        return self._planned(job, model.label, share, regime, generator, ratio, seed, skip)
+
+    def _refusal(self, model: ModelEntry) -> str:
+        """Why the model is not for this data; empty when it is."""
+        options: Any = make_options(self.task.model_options(model.name), model.options, where=model.label)
+        try:
+            self.task.check_model(model.name, options, self.opened.splits.train.spec)
+        except NotApplicable as error:
+            return str(error)
+        return ""
 
     def learns(self, model: ModelEntry) -> bool:
         """Whether what the model is trained on changes anything."""
@@ -251,6 +265,7 @@ class _Grid:
         generator: GeneratorEntry | None,
         ratio: float | None,
         seed: int,
+        skip: str = "",
     ) -> PlannedCell:
         label = generator.label if generator else None
         place = Coordinates(self.suite.task, self.data.label, model, str(share), regime, label, ratio, seed)
@@ -258,7 +273,7 @@ class _Grid:
         plugins: list[type[Generator]] = [load_plugin("generators", entry.name) for entry in entries if entry]
         kept, held_back = self._sizes(share, self._part(share, seed).seed)
         lacking = any(plugin.fits_on == "held_back" for plugin in plugins) and not held_back
-        skip = "nothing is held back: all real training samples are in use" if lacking else ""
+        skip = skip or ("nothing is held back: all real training samples are in use" if lacking else "")
         expected = plugins[0].control.get(regime, "") if len(plugins) == 1 else ""
         return PlannedCell(place, job, any(plugin.control for plugin in plugins), kept, expected, skip)
 

@@ -43,7 +43,8 @@ class Row:
     ``baseline``: whether the others of its block are held against it. ``contestant``: in a contest, its model.
     ``expected``: what a control must show: gain, loss or none. ``judgement`` is of the table's measure. ``statuses``
     counts all planned cells, so nothing is dropped. ``worth``: of a mixed row, where real data alone draws a curve.
-    ``per_class``: metric → class → what was measured, without intervals over items.
+    ``per_class``: metric → class → what was measured, without intervals over items. ``real_samples``: how many the
+    share ``real`` is; None where no cell has a record.
     """
 
     real: str
@@ -61,6 +62,7 @@ class Row:
     baseline: bool = False
     contestant: str = ""
     per_class: Mapping[str, Mapping[str, Measured]] = field(default_factory=dict)
+    real_samples: int | None = None
 
     @property
     def n_ok(self) -> int:
@@ -85,7 +87,8 @@ class Table:
     """One task, data set and model; Holm's correction is over its rows.
 
     Of a contest, ``model`` is empty: its rows are models that all trained on real data alone, the first the baseline.
-    ``measured_by``: the metric that was asked for in the place of the primary one.
+    ``measured_by``: the metric that was asked for in the place of the primary one. ``item``: what the test and train
+    items are: pictures or clips, these with ``test_frames`` in all. A run of an earlier version does not say.
     """
 
     task: str
@@ -97,6 +100,9 @@ class Table:
     notes: tuple[str, ...] = ()
     contest: str | None = None
     measured_by: str | None = None
+    item: str = "item"
+    test_frames: int = 0
+    train_items: int = 0
 
     @property
     def measure(self) -> Metric:

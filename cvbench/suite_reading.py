@@ -84,15 +84,26 @@ def parse_suite(source: Source) -> Suite:
     return suite.model_copy(update={"datasets": tuple(datasets)})
 
 
-def dataset_entry(name: str, options: Sequence[str] = ()) -> DatasetEntry:
-    """A data set by a name or folder, with ``KEY=VALUE`` options, outside of a suite. Raises :class:`UserError`."""
-    plain = Source("--data", {"name": name, "options": {}})
+def dataset_entry(name: str, options: Sequence[str] = (), *, reader: str = "", where: str = "--data") -> DatasetEntry:
+    """A data set by a name or folder, with ``KEY=VALUE`` options, outside of a suite.
+
+    ``reader``: the folder's; empty: it is recognised. ``where``: what the user calls the data set. A folder needs no
+    slash here. Raises :class:`UserError`, and for what is both a folder and a reader's name.
+    """
+    said = {"name": reader, "root": name} if reader else {"name": name}
+    plain = Source("--reader" if reader else where, {**said, "options": {}})
     source = overridden(plain, [f"options.{option}" for option in options])
     try:
         entry = DatasetEntry.model_validate(_as_tuples(source.data))
     except ValidationError as error:
         raise _explained(error, source, DatasetEntry) from None
-    return _checked_dataset(entry, source, (), Path())
+    if not reader and not entry.is_path and Path(name).is_dir():
+        if name in installed("readers"):
+            hint = f"for the folder write ./{name}; for the reader, go to another folder or rename this one"
+            raise UserError(f"{name!r} is a reader's name and a folder here", where=where, hint=hint)
+        entry = entry.model_copy(update={"name": f"./{name}"})
+    checked = _checked_dataset(entry, source, (), Path())
+    return checked.model_copy(update={"as_": Path(str(checked.root)).name}) if reader else checked
 
 
 def generator_entry(name: str, settings: Sequence[str]) -> GeneratorEntry:
@@ -284,6 +295,8 @@ def _check_generator(generator: GeneratorEntry, task: Task, task_name: str, sour
     if generator.filter and needs is not AnnotationKind.LABEL:
         what = f"a filter asks a classifier for a sample's class, {needs.value} has none"
         raise UserError(what, where=source.where((*path, "filter")))
+    if generator.spread != 1 and not plugin.latent:
+        raise UserError(f"{generator.name} has no latent to widen", where=source.where((*path, "spread")))
     _check_options(generator.name, plugin.Options, generator.options, source, path)
     if plugin.default_budget is None and generator.budget.given():
         raise UserError("this generator has no budget to set", where=source.where((*path, "budget")))

@@ -25,6 +25,7 @@ def generate(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="The generator's options.KEY, budget.steps, spread or filter."),
     ] = None,
+    reader: Annotated[str, typer.Option(help="A reader's name, for a folder.", show_default="recognised")] = "",
     data_option: Annotated[
         list[str] | None,
         typer.Option(metavar="KEY=VALUE", help="An option of the data set's reader, such as size=32 for a folder."),
@@ -54,6 +55,7 @@ def generate(
         seed=seed,
         settings=set_ or [],
         data_options=data_option or [],
+        reader=reader,
         device=workers.device,
     )
     written = format_for(request.real.spec.kind, format)

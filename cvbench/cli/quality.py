@@ -38,6 +38,9 @@ def quality(
     ] = ExtractorChoice.task,
     weights: Annotated[Path | None, typer.Option(help="Inception's weights file.", show_default="downloaded")] = None,
     seed: Annotated[int, typer.Option(help="Which pictures are compared when there are more than enough.")] = 0,
+    reader: Annotated[
+        str, typer.Option(help="A reader's name, for the real data's folder.", show_default="recognised")
+    ] = "",
     data_option: Annotated[
         list[str] | None,
         typer.Option(metavar="KEY=VALUE", help="An option of the real data's reader, such as size=32 for a folder."),
@@ -60,7 +63,7 @@ def quality(
 
     workers = share_out(device.value, 1, None)
     with one_bar("opening the data") as progress:
-        pair = open_pair(real, synthetic, data_option or [])
+        pair = open_pair(real, synthetic, data_option or [], reader)
         found = judge_pair(
             pair,
             extractor.value,
@@ -129,6 +132,8 @@ def _print(found: Fidelity) -> None:
 
 def _number(value: float) -> str:
     """Four digits, small ones in full."""
+    from cvbench.report.words import minus
+
     if value != value:
         return "–"
-    return f"{value:.3f}" if 0.001 <= abs(value) < 100 or value == 0 else f"{value:.3g}"
+    return minus(f"{value:.3f}" if 0.001 <= abs(value) < 100 or value == 0 else f"{value:.3g}")

@@ -31,7 +31,11 @@ def report(
     format: Annotated[ReportFormat, typer.Option(help="How it is written.")] = ReportFormat.table,
     out_file: Annotated[Path | None, typer.Option("--out", help="Write to a file instead.")] = None,
     metric: Annotated[
-        str | None, typer.Option(help="Compare by another metric of the task.", show_default="the primary one")
+        str | None,
+        typer.Option(
+            help="Compare by another metric of the task; all: the scores by every metric side by side.",
+            show_default="the primary one",
+        ),
     ] = None,
     per_class: Annotated[bool, typer.Option("--per-class", help="Differences class by class too.")] = False,
 ) -> None:
@@ -42,20 +46,21 @@ def report(
     from cvbench.report.table import print_tables
     from cvbench.run_folder import open_run
 
-    comparison = compare(open_run(run), metric)
+    every_metric = metric == "all"
+    comparison = compare(open_run(run), None if every_metric else metric)
     if format is not ReportFormat.table:
-        text = as_text(comparison, cast("Format", format.value), per_class=per_class)
+        text = as_text(comparison, cast("Format", format.value), per_class=per_class, every_metric=every_metric)
         if out_file is None:
             print(text, end="")
             return
     elif out_file is None:
-        print_tables(comparison, out, per_class=per_class)
+        print_tables(comparison, out, per_class=per_class, every_metric=every_metric)
         return
     else:
         from rich.console import Console
 
         recorder = Console(record=True, width=140, file=open(os.devnull, "w"))  # noqa: SIM115, PTH123
-        print_tables(comparison, recorder, per_class=per_class)
+        print_tables(comparison, recorder, per_class=per_class, every_metric=every_metric)
         text = recorder.export_text()
     write_durably(out_file, text.encode())
     err.print(f"written to {out_file}", markup=False, soft_wrap=True)

@@ -76,7 +76,7 @@ def plan(
     store = Store(default_cache())
     folder = _run_folder(made, out_folder, workers.threads)
     joined(folder)  # refuses what `run` would refuse
-    _print_plan(made, todo(made, folder.ledger, store), store, workers.jobs, folder.path)
+    _print_plan(made, todo(made, folder.ledger, store), store, workers.jobs, folder)
 
 
 def _loaded(suite: str, overrides: list[str]) -> Suite:
@@ -108,11 +108,15 @@ _STEPS = {
 }
 
 
-def _print_plan(made: Plan, work: Todo, store: Store, workers: int, folder: Path) -> None:
+def _print_plan(made: Plan, work: Todo, store: Store, workers: int, folder: RunFolder) -> None:
+    from collections import Counter
+
     from rich.markup import escape
     from rich.table import Table
 
     from cvbench.cli.progress import clock
+    from cvbench.comparison import without_effect
+    from cvbench.effects import FEWEST_SEEDS
     from cvbench.estimates import Timings
     from cvbench.jobs import CellJob, first_phase
     from cvbench.plan import is_cached
@@ -121,10 +125,11 @@ def _print_plan(made: Plan, work: Todo, store: Store, workers: int, folder: Path
     out.print(f"[bold]{suite.name}[/bold]  {escape(suite.summary)}", soft_wrap=True)
     for label, facts in made.datasets.items():
         height, width, channels = facts["picture"]
+        size = f"{height}×{width}×{channels}" if height else "various sizes"
         classes = counted(len(facts["classes"]), "class")
         out.print(
             f"  {escape(label)}: {facts['train']:,} train, {facts['val']:,} val, {facts['test']:,} test; "
-            f"{classes}; {height}×{width}×{channels}; licence: {escape(facts['licence'])}",
+            f"{classes}; {size}; licence: {escape(facts['licence'])}",
             soft_wrap=True,
         )
     jobs = made.jobs()
@@ -139,22 +144,27 @@ def _print_plan(made: Plan, work: Todo, store: Store, workers: int, folder: Path
         cached = sum(is_cached(job, store) for job in of_kind)
         left = sum(job.key in todo_keys and not is_cached(job, store) for job in of_kind)
         table.add_row(words, str(len(of_kind)), str(cached), str(left))
-    out.print(table)
-    out.print(f"budgets: {'; '.join(_budgets(jobs))}", soft_wrap=True)
-    if len(suite.seeds) < 3:
-        out.print("seeds: fewer than 3 give no verdict worth having; 5 or more are better")
+    if jobs:
+        out.print(table)
+        out.print(f"budgets: {'; '.join(_budgets(jobs))}", soft_wrap=True)
+    if len(suite.seeds) < FEWEST_SEEDS:
+        out.print(f"seeds: fewer than {FEWEST_SEEDS} give no verdict; 5 or more are better")
+    for note in without_effect(folder):
+        out.print(note, markup=False, soft_wrap=True)
     cells = len(made.cells)
     sets = [cell.job.synthetic for cell in made.cells if isinstance(cell.job, CellJob) and not cell.skip]
     trained_on = [made_of.key for made_of in sets if made_of]
     shared = len(trained_on) - len(set(trained_on))
-    skipped = sum(bool(cell.skip) for cell in made.cells)
+    skipped = Counter(cell.skip for cell in made.cells if cell.skip)
     out.print(
         f"{cells} cells"
-        + (f" ({skipped} skipped)" if skipped else "")
-        + f", {cells - len(work.cells)} already in {escape(str(folder))}; {max(0, shared)} cells share a synthetic set "
-        "with another",
+        + (f" ({skipped.total()} skipped)" if skipped else "")
+        + f", {cells - len(work.cells)} already in {escape(str(folder.path))}; "
+        f"{max(0, shared)} cells share a synthetic set with another",
         soft_wrap=True,
     )
+    for reason, number in skipped.items():
+        out.print(f"  {number} skipped: {reason}", markup=False, soft_wrap=True)
     missing = [job for job in work.jobs if not is_cached(job, store)]
     seconds, unknown = Timings(store.root).estimate(missing)
     if unknown == len(missing) and missing:

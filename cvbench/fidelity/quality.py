@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from cvbench.clips import Clips
 from cvbench.contracts import Progress
 from cvbench.durable import settle, telling_a_full_disk
 from cvbench.engine import engine_name
@@ -43,12 +44,19 @@ class Pair:
     synthetic: LabelledImages
 
 
-def open_pair(real: str, synthetic: Path, data_options: Sequence[str] = ()) -> Pair:
+def open_pair(real: str, synthetic: Path, data_options: Sequence[str] = (), reader: str = "") -> Pair:
     """Open both, the real one with ``KEY=VALUE`` options of its reader.
 
     Raises :class:`UserError` when one cannot be read or they do not fit each other.
     """
-    data, opened = open_entry(dataset_entry(real, data_options))
+    data, opened = open_entry(dataset_entry(real, data_options, reader=reader, where="the real data"))
+    if isinstance(opened.splits.train, Clips):
+        raise DataError(
+            "`cvbench quality` compares pictures with one class each, not clips",
+            where=data.label,
+            hint="look at the clips with `cvbench show clip`; a suite of the task tracking or sot measures what "
+            "training on them brings",
+        )
     return Pair(data, opened, open_synthetic(synthetic, labelled(opened.splits.train).spec))
 
 

@@ -10,13 +10,16 @@ from cvbench.comparison import Comparison
 Format = Literal["md", "csv", "json"]
 
 
-def as_text(comparison: Comparison, format: Format, *, per_class: bool = False) -> str:
-    """The whole comparison as text; ``per_class``: the differences class by class too, which JSON has always."""
+def as_text(comparison: Comparison, format: Format, *, per_class: bool = False, every_metric: bool = False) -> str:
+    """The whole comparison as text; ``per_class``: the differences class by class too, which JSON has always.
+
+    ``every_metric``: each metric's scores in the place of differences and verdicts; CSV and JSON always have both.
+    """
     from cvbench.report.export import as_csv, as_json
     from cvbench.report.markdown import as_markdown
 
     writers: dict[Format, Callable[[], str]] = {
-        "md": lambda: as_markdown(comparison, per_class=per_class),
+        "md": lambda: as_markdown(comparison, per_class=per_class, every_metric=every_metric),
         "csv": lambda: as_csv(comparison, per_class=per_class),
         "json": lambda: as_json(comparison),
     }

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 from rich import box
 from rich.cells import cell_len
@@ -12,9 +11,9 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from cvbench.comparison import Comparison
-from cvbench.contracts import Metric
 from cvbench.effects import Verdict
-from cvbench.report import words
+from cvbench.report import columns, words
+from cvbench.report.columns import Column
 from cvbench.report.per_class import NOTE, class_grids
 from cvbench.rows import Row, Table
 
@@ -24,15 +23,21 @@ NARROW_NAME = 20  # columns of a row's name beside its results, where there is l
 VERDICT = 13  # columns of a verdict on several lines
 
 
-def print_tables(comparison: Comparison, console: Console, *, per_class: bool = False) -> None:
-    """Print every table with its footnotes, if asked class by class too, then how many cells ended how."""
+def print_tables(
+    comparison: Comparison, console: Console, *, per_class: bool = False, every_metric: bool = False
+) -> None:
+    """Print every table with its footnotes, if asked class by class too, then how many cells ended how.
+
+    ``every_metric``: each metric's scores in the place of differences and verdicts.
+    """
     for number, table in enumerate(comparison.tables):
-        console.print(Text.assemble((words.title(table), "bold"), (f"  {table.measure.summary}", "dim")))
-        for grid in _grids(table, console.width):
+        summary = "" if every_metric else f"  {table.measure.summary}"
+        console.print(Text.assemble((words.title(table, every_metric=every_metric), "bold"), (summary, "dim")))
+        for grid in _grids(table, console.width, every_metric=every_metric):
             console.print(grid)
-        for line in words.footnotes(table, comparison.tables[:number]):
+        for line in words.footnotes(table, comparison.tables[:number], every_metric=every_metric):
             console.print(Text(line, style="dim"))
-        if worths := words.worth_rows(table):
+        if worths := [] if every_metric else words.worth_rows(table):
             console.print(_plain(words.WORTH_HEAD, worths))
         console.print()
         for by_class in class_grids(table) if per_class else ():
@@ -47,56 +52,19 @@ def print_tables(comparison: Comparison, console: Console, *, per_class: bool = 
         for line in words.field_footnotes(field, comparison.tables[0].measure):
             console.print(Text(line, style="dim"))
         console.print()
+    for note in comparison.notes:
+        console.print(Text(f"note: {note}"))
     console.print(Text(f"{comparison.name}: cells: {words.ended(comparison.statuses)}"))
 
 
-@dataclass(frozen=True)
-class _Column:
-    """What a column says of each row; ``wraps``: its words may stand on several lines."""
-
-    head: str
-    told: Callable[[Row], str]
-    wraps: bool = False
-
-
-def _results(table: Table, *, items: bool) -> list[_Column]:
-    measure = table.measure
-    over_items = _Column("items [95 %]", lambda row: words.span(row.measured[measure.name].items, measure))
-    return [
-        _scores(measure),
-        _Column("Δ [95 %]", lambda row: words.difference(row.measured[measure.name].effect, measure)),
-        *([over_items] if items and table.items_vary else []),
-        _Column("verdict", words.verdict, wraps=True),
-        *map(_scores, words.further(table)),
-        _Column("n", lambda row: f"{row.n_ok}/{row.n}"),
-    ]
-
-
-def _scores(metric: Metric) -> _Column:
-    return _Column(
-        f"{metric.name}{words.unit(metric)}", lambda row: words.score(row.measured[metric.name].mean, metric)
-    )
-
-
-def _cost(table: Table) -> list[_Column]:
-    train = _Column("train s", lambda row: words.seconds(row.cost.train))
-    if table.contest is not None:
-        return [train, _Column("test/s", lambda row: words.rate(row.cost.tested_per_second))]
-    return [
-        _Column("fit s", lambda row: words.seconds(row.cost.fit)),
-        _Column("samples/s", lambda row: words.rate(row.cost.samples_per_second)),
-        train,
-    ]
-
-
-def _grids(table: Table, width: int) -> Iterator[RichTable]:
+def _grids(table: Table, width: int, *, every_metric: bool) -> Iterator[RichTable]:
     """All columns, in as many tables as the width asks for: no column is cut, and every table names its rows."""
     wide = width >= WIDE
-    results = _results(table, items=wide)
-    left = results + _cost(table)
+    results = columns.all_scores(table) if every_metric else columns.results(table, items=wide)
+    left = results if every_metric else results + columns.cost(table)
     most = len(left) if wide else len(results)  # of the first table
     name_width: int | None = None if wide else NARROW_NAME
-    shown_results = True
+    shown_results = not every_metric
     while left:
         count = 1
         while count < most and _width(table, left[: count + 1], name_width) <= width:
@@ -106,12 +74,16 @@ def _grids(table: Table, width: int) -> Iterator[RichTable]:
         most = len(left)
 
 
-def _width(table: Table, columns: Sequence[_Column], name_width: int | None) -> int:
+def _width(table: Table, shown: Sequence[Column], name_width: int | None) -> int:
     """How wide a table with these columns is where no word is cut."""
-    names = [_name_head(table), *(row.label for row in table.rows), *map(_block_head, table.blocks)]
+    names = [
+        _name_head(table),
+        *(row.label for row in table.rows),
+        *(_block_head(table, real) for real in table.blocks),
+    ]
     longest = max(map(cell_len, names))
     widths = [min(longest, name_width or longest)]
-    for column in columns:
+    for column in shown:
         told = [VERDICT] if column.wraps else [cell_len(column.told(row)) for row in table.rows]
         widths.append(max(cell_len(column.head), *told))
     return sum(widths) + 2 * len(widths)  # a blank at each side of the table, two between columns
@@ -121,16 +93,14 @@ def _name_head(table: Table) -> str:
     return "trained on" if table.contest is None else "model"
 
 
-def _block_head(real: str) -> str:
-    return f"{real} of real"
+def _block_head(table: Table, real: str) -> str:
+    return f"{real} of real{words.real_samples(table, real)}"
 
 
-def _grid(
-    table: Table, columns: Sequence[_Column], name_width: int | None, *, no_wrap: bool, coloured: bool
-) -> RichTable:
+def _grid(table: Table, shown: Sequence[Column], name_width: int | None, *, no_wrap: bool, coloured: bool) -> RichTable:
     grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     grid.add_column(_name_head(table), max_width=name_width, no_wrap=no_wrap, overflow="fold")
-    for column in columns:
+    for column in shown:
         grid.add_column(
             column.head,
             justify="left" if column.wraps else "right",
@@ -141,12 +111,12 @@ def _grid(
         if number:
             grid.add_section()
         if len(table.blocks) > 1 or real != "100%":
-            grid.add_row(Text(_block_head(real), style="italic"))
+            grid.add_row(Text(_block_head(table, real), style="italic"))
         for place, row in enumerate(rows):
             if row.control and not rows[place - 1].control:
                 grid.add_row(Text("controls", style="italic"))
             style = "bold" if row.baseline else _style(row) if coloured else ""
-            cells = [row.label, *(column.told(row) for column in columns)]
+            cells = [row.label, *(column.told(row) for column in shown)]
             grid.add_row(*(Text(cell, style=style) for cell in cells))
     return grid
 

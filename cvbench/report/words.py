@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 from cvbench.contestants import Contestant, Field
@@ -16,8 +17,8 @@ ALONE = "†"
 
 
 def is_share(metric: Metric) -> bool:
-    """Whether the metric is a share, told in per cent, its differences in points."""
-    return (metric.low, metric.high) == (0.0, 1.0)
+    """Whether the metric is a share, or 1 less shares as MOTA is: told in per cent, its differences in points."""
+    return metric.high == 1.0 and metric.low in (0.0, None)
 
 
 def unit(metric: Metric) -> str:
@@ -29,13 +30,13 @@ def score(interval: Interval | None, metric: Metric) -> str:
     """``97.21 ±0.35``."""
     if interval is None:
         return DASH
-    mean = number(interval.mean, metric)
-    if interval.half_width is None:
-        return mean
+    mean, half = interval.mean, interval.half_width
+    if half is None:
+        return number(mean, metric)
     if is_share(metric):
-        return f"{mean} ±{number(interval.half_width, metric)}"
-    decimals = len(mean.partition(".")[2])  # the spread as fine as the mean
-    return f"{mean} ±{interval.half_width:.{decimals}f}"
+        return f"{number(mean, metric)} ±{number(half, metric)}"
+    decimals = _decimals(metric, mean, half)  # the spread as fine as the mean
+    return f"{minus(f'{mean:,.{decimals}f}')} ±{half:,.{decimals}f}"
 
 
 def difference(effect: Effect | None, metric: Metric) -> str:
@@ -43,24 +44,24 @@ def difference(effect: Effect | None, metric: Metric) -> str:
     if effect is None:
         return DASH
     if effect.low is None or effect.high is None:
-        return _signed(effect.difference, metric)
-    low, high = _signed(effect.low, metric), _signed(effect.high, metric)
-    return f"{_signed(effect.difference, metric)} [{low}, {high}]"
+        return _signed(metric, effect.difference)[0]
+    difference, low, high = _signed(metric, effect.difference, effect.low, effect.high)
+    return f"{difference} [{low}, {high}]"
 
 
 def span(interval: Interval | None, metric: Metric) -> str:
     """``[+0.10, +2.30]``."""
     if interval is None or interval.low is None or interval.high is None:
         return DASH
-    return f"[{_signed(interval.low, metric)}, {_signed(interval.high, metric)}]"
+    return f"[{', '.join(_signed(metric, interval.low, interval.high))}]"
 
 
 def verdict(row: Row) -> str:
     """The verdict in words, with the mark that sends to Holm's footnote; the row's status if it has none."""
-    if row.baseline:
-        return "baseline"
     if not row.n_ok:
         return max(row.statuses, key=lambda status: row.statuses[status])
+    if row.baseline:
+        return "baseline"
     if row.judgement is None:
         return str(Verdict.TOO_FEW_SEEDS)
     if row.judgement.alone:
@@ -110,7 +111,7 @@ def _worth(worth: Worth) -> tuple[str, str]:
 
 def _plain(value: float) -> str:
     """Two decimals, a true minus, and no zero with a sign."""
-    return f"{round(value, 2) + 0.0:.2f}".replace("-", "−")
+    return minus(f"{round(value, 2) + 0.0:.2f}")
 
 
 def further(table: Table) -> tuple[Metric, ...]:
@@ -118,11 +119,44 @@ def further(table: Table) -> tuple[Metric, ...]:
     return tuple(m for m in table.metrics if m != table.measure) if table.contest is not None else ()
 
 
-def footnotes(table: Table, earlier: Sequence[Table] = ()) -> list[str]:
-    """What a reader of the table must know; notes that stand under earlier ones are not told again."""
-    items = f"Items: paired bootstrap over the {table.test_items:,} test items. " if table.items_vary else ""
+def real_samples(table: Table, real: str) -> str:
+    """`` (1 of 2)``: how many of the training samples a share is; empty for all, or where a run does not say."""
+    count = max((row.real_samples or 0 for row in table.blocks[real]), default=0)
+    return f" ({count:,} of {table.train_items:,})" if 0 < count < table.train_items else ""
+
+
+def tested(table: Table) -> str:
+    """The head of the column that says how fast a contest's models are."""
+    return "frames/s" if table.test_frames else "test/s"
+
+
+def footnotes(table: Table, earlier: Sequence[Table] = (), *, every_metric: bool = False) -> list[str]:
+    """What a reader of the table must know; notes that stand under earlier ones are not told again.
+
+    ``every_metric``: the table has each metric's scores, and nothing of differences.
+    """
+    items = counted(table.test_items, f"test {table.item}")
+    items += f" of {table.test_frames:,} frames" if table.test_frames else ""
+    lines = (
+        [f"Scored on {items}. ±: 95 % intervals over seeds (Student's t)."]
+        if every_metric
+        else _of_differences(table, items)
+    )
+    for row in table.rows:
+        effect = row.measured[table.measure.name].effect
+        if effect is not None and effect.n < row.n_ok and not every_metric:
+            lines.append(f"{row.real} {row.label}: Δ is over the {effect.n} seeds that the baseline has too.")
+        lines += [f"{row.real} {row.label}: {reason}" for reason in row.reasons]
+    told = {note for other in earlier for note in other.notes}
+    return lines + [f"note: {note}" for note in table.notes if note not in told]
+
+
+def _of_differences(table: Table, items: str) -> list[str]:
+    """What the differences of a table mean, and its verdicts; ``items``: what was scored on."""
+    scored = "" if table.items_vary else f"Scored on {items}. "
+    bootstrap = f"Items: paired bootstrap over the {items}. " if table.items_vary else ""
     lines = [
-        f"±, [ ]: 95 % intervals over seeds (Student's t; Δ is paired by seed). {items}"
+        f"{scored}±, [ ]: 95 % intervals over seeds (Student's t; Δ is paired by seed). {bootstrap}"
         "Verdicts hold after Holm's correction over this table."
     ]
     if table.measured_by:
@@ -136,14 +170,12 @@ def footnotes(table: Table, earlier: Sequence[Table] = ()) -> list[str]:
         lines.append(controls)
     if table.contest is not None:
         lines.append(f"Δ: from {table.rows[0].label}, which the suite names first.")
-        lines.append("test/s: test items predicted and scored per second.")
-    for row in table.rows:
-        effect = row.measured[table.measure.name].effect
-        if effect is not None and effect.n < row.n_ok:
-            lines.append(f"{row.real} {row.label}: Δ is over the {effect.n} seeds that the baseline has too.")
-        lines += [f"{row.real} {row.label}: {reason}" for reason in row.reasons]
-    told = {note for other in earlier for note in other.notes}
-    return lines + [f"note: {note}" for note in table.notes if note not in told]
+        each = "frames" if table.test_frames else f"{table.item}s"
+        lines.append(
+            f"{tested(table)}: test {each} predicted and scored per second; what a worker tests first loads its "
+            "libraries too."
+        )
+    return lines
 
 
 # fidelity metric → (its column's head, how its number is told); the rest are in CSV and JSON
@@ -266,19 +298,44 @@ def ended(statuses: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {status}" for status, count in sorted(statuses.items()))
 
 
-def title(table: Table) -> str:
+def title(table: Table, *, every_metric: bool = False) -> str:
     """``classification · digits · simple_cnn``; of a contest, ``translation · digits · noise 0.15``."""
-    by = f" · {table.measured_by} (secondary)" if table.measured_by else ""
+    by = f" · {table.measured_by} (secondary)" if table.measured_by else " · all metrics" if every_metric else ""
     return f"{table.task} · {table.dataset} · {table.contest or table.model or 'models'}{by}"
 
 
 def number(value: float | None, metric: Metric) -> str:
-    """``97.21`` for a share of 0.9721, else four digits."""
+    """``97.21`` for a share of 0.9721, else as :func:`_decimals` has it."""
     if value is None:
         return DASH
-    return f"{100 * value:.2f}" if is_share(metric) else f"{value:#.4g}".rstrip(".")
+    return minus(f"{100 * value:.2f}" if is_share(metric) else f"{value:,.{_decimals(metric, value)}f}")
 
 
-def _signed(value: float, metric: Metric) -> str:
-    text = f"{100 * value:+.2f}" if is_share(metric) else f"{value:+#.3g}".rstrip(".")
-    return text.replace("-", "−") if float(text) else text.lstrip("+-")
+def minus(text: str) -> str:
+    """A number with a true minus sign."""
+    return "−" + text[1:] if text.startswith("-") else text
+
+
+def _decimals(metric: Metric, *values: float) -> int:
+    """Of numbers that stand together: four digits of the first; of what has no upper bound, such as counts, few."""
+    if metric.high is not None:
+        return max(0, 3 - _exponent(values[0]))
+    if all(value.is_integer() for value in map(float, values)):
+        return 0
+    largest = max(map(abs, values))
+    return 0 if largest >= 1000 else 2 if largest >= 0.1 else 1 - _exponent(largest)
+
+
+def _exponent(value: float) -> int:
+    return math.floor(math.log10(abs(value))) if value else 0
+
+
+def _signed(metric: Metric, *values: float) -> list[str]:
+    """Numbers that stand together, each with its sign: a difference and its interval."""
+    if is_share(metric):
+        texts = [f"{100 * value:+.2f}" for value in values]
+    elif metric.high is None:
+        texts = [f"{value:+.{_decimals(metric, *values)}f}" for value in values]
+    else:
+        texts = [f"{value:+#.3g}".rstrip(".") for value in values]
+    return [minus(text) if float(text) else text.lstrip("+-") for text in texts]

@@ -47,8 +47,11 @@ def write_set(
 ) -> None:
     """The pictures or clips with their annotation, a ``contact-sheet.png`` (``real`` ones above) and ``about.json``.
 
+    Clips without a frame rate have the one of the ``real`` clips that they are made after.
     Raises :class:`UserError` as :func:`refuse_folder` and :func:`format_for` do, or for what the format cannot hold.
     """
+    if isinstance(data, Clips) and isinstance(real, Clips) and (fps := real.clips[0].fps):
+        data = data.with_fps(fps)
     write = _WRITERS[format_for(data.spec.kind, format)]
     refuse_folder(folder)
     torn = folder.with_name(f"{folder.name}.{os.getpid()}.part")

@@ -15,7 +15,7 @@ from cvbench.contracts import Progress
 from cvbench.errors import UserError
 from cvbench.writers.pictures import write_png
 
-RATE = 25  # frames per second: MOTChallenge asks for one, a clip has none
+RATE = 25  # frames per second: MOTChallenge asks for one, not every clip has one
 
 
 def write_mot(data: Clips, folder: Path, progress: Progress) -> None:
@@ -36,7 +36,8 @@ def write_mot(data: Clips, folder: Path, progress: Progress) -> None:
         (place / "gt").mkdir()
         (place / "gt" / "gt.txt").write_text("".join(lines))
         (place / "gt" / "labels.txt").write_text("".join(f"{name}\n" for name in data.spec.classes), encoding="utf-8")
-        facts = f"imDir=img1\nframeRate={RATE}\nseqLength={len(clip)}\nimWidth={width}\nimHeight={height}\nimExt=.png\n"
+        facts = f"imDir=img1\nframeRate={clip.fps or RATE:g}\nseqLength={len(clip)}\n"
+        facts += f"imWidth={width}\nimHeight={height}\nimExt=.png\n"
         (place / "seqinfo.ini").write_text(f"[Sequence]\nname={clip.name}\n{facts}", encoding="utf-8")
 
 

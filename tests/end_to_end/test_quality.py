@@ -72,3 +72,9 @@ def test_bad_input_is_one_line_and_nothing_is_written(copies, tmp_path, cvbench)
             file.unlink()
     one_line_refusal(cvbench("quality", "digits", copies, *options), "of 10 classes are too few to compare")
     assert not (tmp_path / "quality").exists()
+
+
+def test_clips_are_told_what_else_there_is(tmp_path, cvbench):
+    options = [part for option in ("train=1", "test=1", "length=2") for part in ("--data-option", option)]
+    said = cvbench("quality", "moving-digits", tmp_path, *options)
+    one_line_refusal(said, "not clips", "cvbench show clip", "tracking or sot")

@@ -288,7 +288,7 @@ def test_samples_are_judged_filtered_refreshed_and_mixed(suite, tmp_path, cvbenc
 
 
 def test_a_latent_that_is_not_there_cannot_be_widened(suite, tmp_path, cvbench):
-    generators = "generators=[{name: copy, spread: 2}]"
+    generators = "generators=[{name: again, spread: 2}]"
     said = cvbench("run", suite, "--out", tmp_path / "run", "--set", generators, "--set", "seeds=1")
     assert said.code == 0
     assert "skipped in sample: this generator has no latent to widen" in said.out

@@ -157,9 +157,27 @@ def test_generate_refuses_in_one_line(tmp_path, cvbench, arguments, words):
 
 
 def test_a_folder_called_as_a_reader_is_told_how_to_write_it(tmp_path, cvbench):
-    (tmp_path / "yolo").mkdir()
-    said = cvbench("generate", "cut_paste", "--data", "yolo", "--count", 5, "--out", "made", cwd=tmp_path)
-    one_line_refusal(said, "for the folder write ./yolo")
+    for name in ("yolo", "digits"):
+        (tmp_path / name).mkdir()
+        said = cvbench("generate", "cut_paste", "--data", name, "--count", 5, "--out", "made", cwd=tmp_path)
+        one_line_refusal(said, "--data", "a reader's name and a folder here", f"for the folder write ./{name}")
+
+
+def test_a_folder_needs_no_slash_and_takes_a_reader(tmp_path, cvbench):
+    for name in ("a", "b"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(6):
+            Image.fromarray(np.full((10, 10), 40 * number, np.uint8)).save(tmp_path / "photos" / name / f"{number}.png")
+    asked = ("generate", "copy", "--data", "photos", "--count", 4, "--data-option", "size=10", "--out")
+    assert cvbench(*asked, "made", cwd=tmp_path).code == 0
+    assert cvbench(*asked, "again", "--reader", "image-folder", cwd=tmp_path).code == 0
+    abouts = [json.loads((tmp_path / made / "about.json").read_text()) for made in ("made", "again")]
+    assert abouts[0] == abouts[1]
+    assert abouts[0]["data"]["name"] == "photos"
+    one_line_refusal(cvbench(*asked, "other", "--reader", "image-folders", cwd=tmp_path), "--reader", "image-folder")
+    said = cvbench("quality", "photos", "made", "--data-option", "size=10", cwd=tmp_path)
+    one_line_refusal(said, "too few to compare")
+    one_line_refusal(cvbench("quality", "fotos", "made", cwd=tmp_path), "the real data: unknown reader 'fotos'")
 
 
 def test_what_a_file_is_called_moves_no_cursor(capsys):

@@ -202,6 +202,7 @@ def test_what_it_is_not_for_is_said(digits, tmp_path):
         next(fitted(digits, tmp_path).sample(1, seed=0, class_counts=np.array([1])))
     for options, words in (
         ({"objects": "nobody"}, "unknown generator 'nobody'"),
+        ({"objects": "motion"}, "objects: motion draws no pictures with one label each"),
         ({"objects_per_clip": [4, 2]}, "runs from low to high"),
         ({"object_steps": 5}, "objects: cut learns none"),
     ):

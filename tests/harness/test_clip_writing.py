@@ -3,6 +3,7 @@
 import json
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,8 +17,12 @@ from cvbench.colours import colour
 from cvbench.conformance import tiny_clips
 from cvbench.contracts import silent
 from cvbench.errors import UserError
-from cvbench.formats import Format
+from cvbench.formats import Format, TrackFormat
+from cvbench.plugins import load_task
 from cvbench.readers import open_dataset
+from cvbench.readers.letterbox import Letterbox
+from cvbench.readers.videos import Letterboxed
+from cvbench.track_results import result_texts
 from cvbench.writers import write_set
 
 
@@ -48,6 +53,27 @@ def test_mot_is_read_back_as_it_was(tmp_path):
         assert np.allclose(clip.tracks.boxes, written.tracks.boxes, atol=1e-3)
         assert np.allclose(clip.tracks.visibility, written.tracks.visibility, atol=1e-3)
     assert (tmp_path / "made" / "contact-sheet.png").is_file()
+
+
+def test_the_frame_rate_is_the_sources_where_it_says_one(tmp_path, monkeypatch):
+    def rate(folder):
+        return next(line for line in (folder / "seqinfo.ini").read_text().splitlines() if "frameRate" in line)
+
+    data = crowded()
+    write_set(data, tmp_path / "made", format=Format.mot, about={}, progress=silent)
+    assert rate(tmp_path / "made" / "tiny-0") == "frameRate=25"
+    for folder, told in (("tiny-0", "frameRate=29.97"), ("tiny-1", "frameRate=fast")):
+        file = tmp_path / "made" / folder / "seqinfo.ini"
+        file.write_text(file.read_text().replace("frameRate=25", told))
+    read = open_dataset("motchallenge", "", tmp_path / "made", {"train": ["tiny-0"], "channels": 1}, 0.0)
+    assert [clip.fps for clip in (*read.train.clips, *read.test.clips)] == [29.97, None]
+    write_set(data, tmp_path / "like", format=Format.mot, about={}, real=read.train, progress=silent)
+    assert rate(tmp_path / "like" / "tiny-1") == "frameRate=29.97"
+    assert data.with_fps(10).fingerprint == data.fingerprint
+    assert cvbench(monkeypatch, "show", "clip", tmp_path / "like", "--out", tmp_path / "seen", "--format", "avi") == 0
+    film = cv2.VideoCapture(str(next((tmp_path / "seen").glob("*.avi"))))
+    assert abs(film.get(cv2.CAP_PROP_FPS) - 29.97) < 0.01
+    film.release()
 
 
 def test_a_clip_that_is_there_twice_is_written_twice(tmp_path):
@@ -94,6 +120,49 @@ def test_a_drawn_frame_has_boxes_in_their_ids_colours():
     ignored = drawn_frame(dark, clip.tracks, 2, ("cat", "dog"))
     assert tuple(ignored[11 * 12 - 1, 4 * 12]) == (128, 128, 128)
     assert drawn_frame(dark, clip.tracks, 4, ("cat", "dog")).shape == picture.shape  # nobody is there
+
+
+def test_a_result_is_in_the_files_own_pixels_and_holds_one_class():
+    """A detector needs frames of one size, a benchmark the ones that it gave: what the reader scaled is scaled back."""
+    data = crowded()
+    fit = Letterbox(24, 32, (48, 96))
+    scaled = [
+        replace(
+            clip,
+            name=f"{clip.name}[0:6]",
+            frames=Letterboxed(clip.frames, fit),
+            tracks=replace(clip.tracks, boxes=fit.boxes(clip.tracks.boxes.astype(np.float64)).astype(np.float32)),
+        )
+        for clip in data.clips
+    ]
+    clips = Clips(replace(data.spec, height=48, width=96), tuple(scaled))
+    texts = dict(result_texts(load_task("tracking"), [clip.tracks for clip in scaled], clips, "sort", TrackFormat.mot))
+    names = ("tiny-0[0_6].txt", "tiny-1[0_6].txt")
+    assert sorted(texts) == [Path(folder) / "data" / name for folder in ("sort-cat", "sort-dog") for name in names]
+    assert texts[Path("sort-dog/data") / names[0]] == "4,2,-3,6,10,10.5,1,-1,-1,-1\n6,2,1,6,10,10,1,-1,-1,-1\n"
+
+
+def test_the_truth_is_dashed_over_what_was_found():
+    clip, dark = crowded().clips[0], np.zeros((24, 32, 1), np.uint8)
+    nothing = Tracks.of([], [], [])
+    alone = drawn_frame(dark, nothing, 0, ("cat", "dog"))
+    missed = drawn_frame(dark, nothing, 0, ("cat", "dog"), truth=clip.tracks)
+    edge = missed[3 * 12, 2 * 12 : 10 * 12]
+    assert {tuple(pixel) for pixel in edge.tolist()} == {(0, 0, 0), (255, 255, 255)}
+    assert (missed != alone)[-18:, 20:150].any()  # a legend says which is which
+    ignored = drawn_frame(dark, nothing, 2, ("cat", "dog"), truth=clip.tracks)
+    assert (128, 128, 128) in {tuple(pixel) for pixel in ignored[3 * 12, 4 * 12 : 12 * 12].tolist()}
+
+
+def test_words_on_a_sheet_are_as_large_as_in_a_film():
+    """A frame of a sheet is drawn at its size: words that shrink with it cannot be read."""
+    huge = np.zeros((1200, 1600, 1), np.uint8)
+    there = Tracks.of([0], [1], [[400, 600, 800, 1000]], visibility=[0.92])
+    drawn = drawn_frame(huge, there, 0, ("cat",), fit_width=256)
+    label = (drawn == colour(1)).all(axis=2)[80:96, 64:]
+    assert drawn.shape == (192, 256, 3)
+    assert label.any(axis=0).sum() > 40  # pixels: "#1 (92%)"
+    assert label.any(axis=1).sum() > 8
 
 
 @pytest.mark.parametrize("ending", [".mp4", ".avi", ".gif"])
@@ -145,3 +214,14 @@ def test_show_clip_of_data_and_what_has_none(tmp_path, monkeypatch, capsys):
     assert cvbench(monkeypatch, "show", "clip", "digits", "--out", tmp_path / "none") == 2
     assert capsys.readouterr().err == "cvbench: digits: is annotated with label, it has no clips\n"
     assert not (tmp_path / "none").exists()
+
+
+def test_show_clip_takes_a_reader_and_refuses_what_is_for_a_run(tmp_path, monkeypatch, capsys):
+    write_set(crowded(), tmp_path / "made", format=Format.mot, about={}, progress=silent)
+    asked = ("show", "clip", tmp_path / "made", "--out", tmp_path / "films", "--data-option", "channels=1")
+    assert cvbench(monkeypatch, *asked, "--reader", "motchallenge") == 0
+    assert len(list((tmp_path / "films").iterdir())) == 1
+    assert cvbench(monkeypatch, *asked, "--reader", "otb") == 2
+    capsys.readouterr()
+    assert cvbench(monkeypatch, *asked, "--seed", 1) == 2
+    assert capsys.readouterr().err == "cvbench: --seed: is for a run, this is a data set\n"

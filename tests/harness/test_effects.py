@@ -1,6 +1,7 @@
 """Differences, intervals, corrections, verdicts: the pure functions."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -129,6 +130,20 @@ def test_verdicts():
     assert [j.verdict for j in down[:2]] == [Verdict.WORSE, Verdict.BETTER]
     one_seed = judge([Effect(0.3, None, None, None, 1)], higher_is_better=True)
     assert one_seed[0].verdict is Verdict.TOO_FEW_SEEDS
+
+
+def test_two_seeds_give_no_verdict_and_are_not_counted_by_the_correction():
+    two = replace(effect(0.3, 0.001, 1e-6), n=2)
+    none = Effect(0.0, 0.0, 0.0, 1.0, 2)
+    without = Effect(0.1, None, None, None, 2)
+    judged = judge([two, none, without, effect(0.02, 0.019, 0.04)], higher_is_better=True)
+    assert [one.verdict for one in judged] == [
+        Verdict.TOO_FEW_SEEDS,
+        Verdict.TOO_FEW_SEEDS,
+        Verdict.NO_SPREAD,
+        Verdict.BETTER,
+    ]
+    assert judged[3].adjusted_p == pytest.approx(0.04)
 
 
 def test_what_does_not_survive_the_correction_is_no_measurable_difference_and_marked():

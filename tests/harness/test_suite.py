@@ -16,6 +16,7 @@ from cvbench.suite_reading import MOST_MISTAKES, half_heeded, load_suite, parse_
 from cvbench.yaml_source import Source
 from tests.conftest import TOY, TOY_POINTS
 from tests.faults.test_bad_data import write_folder
+from tests.harness.test_video_readers import frames, text
 
 GOOD = """\
 name: small
@@ -84,6 +85,7 @@ def test_built_in_suites_are_good(name):
         (("budget: {steps: 5}", "budget: {stepps: 5}"), 13, "unknown key 'stepps'. did you mean 'steps'"),
         (("weights: none", "wieghts: none"), 7, "unknown option 'wieghts'. did you mean 'weights'"),
         (("- flow", "- {name: flow, spread: 0}"), 9, "spread"),
+        (("- flow", "- {name: noise, spread: 2}"), 9, "generators[0].spread: noise has no latent to widen"),
         (("- flow", "- {name: flow, filter: 1.5}"), 9, "filter"),
         (("- flow", "- {name: flow, refresh: 0}"), 9, "refresh"),
         (("- flow", "- mix"), 9, "`of` lists the generators of a `mix`"),
@@ -158,6 +160,21 @@ def test_a_plan_tells_a_folders_licence_as_its_reader_does(tmp_path, cvbench):
     said = cvbench("plan", written(tmp_path, text), COLUMNS="150")
     assert said.code == 0, said
     assert "2 classes; 5×4×3; licence: the user's own" in said.out
+
+
+def test_a_plan_skips_what_a_model_is_not_for_and_fits_no_generator_for_it(tmp_path, cvbench):
+    for name, width in (("a", 32), ("b", 40), ("c", 32)):
+        frames(tmp_path / "clips" / name / "img1", digits=6, size=(24, width))
+        text(tmp_path / "clips" / name / "gt" / "gt.txt", *(f"{k},1,3,4,10,8,1,1,1" for k in range(1, 7)))
+        text(tmp_path / "clips" / name / "seqinfo.ini", "[Sequence]", f"name={name}", "imDir=img1", "seqLength=6")
+    suite = "name: small\ntask: tracking\nseeds: 2\ndatasets: [./clips]\nmodels: [sort]\nfidelity: random\n"
+    said = cvbench("plan", written(tmp_path, suite + "generators: [motion]\nregimes: [mixed]\n"), COLUMNS="150")
+    assert said.code == 0, said
+    assert "1 class; various sizes; licence" in said.out
+    assert "4 cells (4 skipped)" in said.out
+    assert "  4 skipped: a detector needs clips of one size: set the reader's option size" in said.out
+    assert "fit a generator" not in said.out
+    assert said.out.count("fidelity: samples of clips are not judged; 'random' has no effect") == 1
 
 
 def test_a_model_of_another_task_is_told_as_such(tmp_path):

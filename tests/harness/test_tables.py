@@ -9,12 +9,12 @@ from rich.console import Console
 
 from cvbench.comparison import compare
 from cvbench.contracts import Metric
-from cvbench.effects import Judgement, Verdict
+from cvbench.effects import Effect, Interval, Judgement, Verdict
 from cvbench.errors import UserError
 from cvbench.ledger import FIDELITY, CellRecord, Coordinates, Ledger
 from cvbench.report import as_text
 from cvbench.report.table import print_tables
-from cvbench.report.words import controls_judged
+from cvbench.report.words import controls_judged, difference, score
 from cvbench.rows import Cost, Row, Table
 from cvbench.run_folder import RunFolder
 
@@ -44,9 +44,9 @@ def contest(tmp_path):
     return RunFolder(tmp_path, "cells", {}, METRICS, cells, {"cells": {"test": 10}}, 1)
 
 
-def printed(folder, width, metric=None):
+def printed(folder, width, metric=None, **how):
     console = Console(width=width, file=io.StringIO(), highlight=False)
-    print_tables(compare(folder, metric), console)
+    print_tables(compare(folder, metric), console, **how)
     return console.file.getvalue()
 
 
@@ -76,6 +76,97 @@ def test_a_column_and_a_sentence_on_items_only_where_one_has_an_interval(contest
     assert "items [95 %]" in said
     assert "paired bootstrap over the 10 test items" in said
     assert "items [95 %]" in as_text(compare(contest), "md")
+
+
+def test_what_was_scored_on_is_told_and_clips_are_tested_by_the_frame(contest):
+    assert "Scored on 10 test items." in printed(contest, 200)
+    facts = {"cells": {"test": 10, "train": 40, "item": "clip", "test_frames": 600}}
+    clips = replace(contest, datasets=facts)
+    for said in (printed(clips, 200), as_text(compare(clips), "md")):
+        assert "Scored on 10 test clips of 600 frames." in said
+        assert "frames/s: test frames predicted and scored per second" in said
+        assert "test/s" not in said
+    line = next(line for line in printed(clips, 200).splitlines() if line.startswith(" yolov8n"))
+    assert line.split()[-2:] == ["12.5", "300"]  # 600 frames in 2 s
+
+
+def test_markdown_has_the_terminals_columns(contest):
+    head = next(line for line in as_text(compare(contest), "md").splitlines() if line.startswith("| real data"))
+    assert head.strip("| ").split(" | ") == [
+        "real data", "model", "mAP50-95 %", "Δ [95 %]", "verdict", "mAP50 %", "normalised_precision %", "failures", "n",
+        "train s", "test/s",
+    ]  # fmt: skip
+
+
+def test_a_share_says_how_many_samples_it_is(contest):
+    cells = {cell: replace(place, real="25%") for cell, place in contest.cells.items()}
+    for cell, record in contest.ledger.read().items():
+        contest.ledger.append(replace(record, coordinates=cells[cell]))
+    run = replace(contest, cells=cells, datasets={"cells": {"test": 10, "train": 41}})
+    assert " 25% of real (10 of 41)" in printed(run, 200)
+    assert "| 25% (10 of 41) | yolov8n" in as_text(compare(run), "md")
+
+
+def test_a_baseline_without_scores_says_what_became_of_it(contest):
+    for record in contest.ledger.read().values():
+        if record.cell.startswith("faster"):
+            contest.ledger.append(replace(record, status="skipped", metrics={}, reason="not for this"))
+    line = next(line for line in printed(contest, 200).splitlines() if line.startswith(" fasterrcnn"))
+    assert "skipped" in line
+    assert "baseline" not in line
+
+
+def test_every_metric_side_by_side(contest, cvbench):
+    said = printed(contest, 200, every_metric=True)
+    head = next(line for line in said.splitlines() if line.startswith(" model"))
+    assert [one for one in head.split() if one not in ("model", "%")] == [
+        "mAP50-95", "mAP50", "normalised_precision", "failures", "n"
+    ]  # fmt: skip
+    line = next(line for line in said.splitlines() if line.startswith(" yolov8n"))
+    assert "50.00 ±0.00  2.03 ±2.49  3/3" in line
+    assert "verdict" not in said.lower()
+    assert "Δ" not in said
+    in_markdown = as_text(compare(contest), "md", every_metric=True)
+    assert "| 100% | yolov8n | 51.00 ±2.48 |" in in_markdown
+    contest.write()
+    assert cvbench("report", contest.path, "--metric", "all", "--format", "md").out == in_markdown
+
+
+def test_what_the_suite_asks_for_in_vain_is_noted_once(contest):
+    run = replace(contest, suite={"fidelity": "random", "generators": [{"name": "motion"}]})
+    note = "note: fidelity: samples of clips are not judged; 'random' has no effect"
+    assert printed(run, 200).count(note) == as_text(compare(run), "md").count(note) == 1
+    for suite in ({"fidelity": "none", "generators": [{"name": "motion"}]}, {"fidelity": "random", "generators": []}):
+        assert "not judged" not in printed(replace(contest, suite=suite), 200)
+
+
+MOTA = Metric("MOTA", "", low=None)
+COUNT = Metric("IDSW", "", higher_is_better=False, high=None)
+PSNR = Metric("psnr", "", high=100)
+
+
+@pytest.mark.parametrize(
+    ("value", "half", "metric", "told"),
+    [
+        (-9.8333, None, MOTA, "−983.33"),
+        (0.526, 0.1, MOTA, "52.60 ±10.00"),
+        (0.0, None, COUNT, "0"),
+        (0.0, 0.0, COUNT, "0 ±0"),
+        (12.0, 4.303, COUNT, "12.00 ±4.30"),
+        (1234.0, 70.4, COUNT, "1,234 ±70"),
+        (0.0123, None, COUNT, "0.012"),
+        (31.236, 0.5, PSNR, "31.24 ±0.50"),
+    ],
+)
+def test_numbers_are_told_as_their_metric_is_used(value, half, metric, told):
+    low, high = (None, None) if half is None else (value - half, value + half)
+    assert score(Interval(value, low, high, 3), metric) == told
+
+
+def test_differences_of_counts_are_counts():
+    assert difference(Effect(-3.0, -5.0, -1.0, 0.1, 3), COUNT) == "−3 [−5, −1]"
+    assert difference(Effect(-0.5, -1.25, 0.25, 0.1, 3), COUNT) == "−0.50 [−1.25, +0.25]"
+    assert difference(Effect(-0.5, -1.25, 0.25, 0.1, 3), MOTA) == "−50.00 [−125.00, +25.00]"
 
 
 def test_another_metric_has_verdicts_of_its_own_and_is_called_secondary(contest):

@@ -383,6 +383,8 @@ def test_splits_that_cannot_be_used_are_one_line(tmp_path):
     unequal = replace(data.spec, height=0, width=0)
     with pytest.raises(NotApplicable, match="set the reader's option size"):
         TASK.model("sort", unequal, options=OPTIONS["sort"](), seed=1, workplace=Workplace(tmp_path))
+    with pytest.raises(NotApplicable, match="set the reader's option size"):
+        TASK.check_model("sort", OPTIONS["sort"](), unequal)
 
 
 @pytest.mark.parametrize("name", ["bytetrack", "botsort"])

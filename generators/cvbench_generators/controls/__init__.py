@@ -63,6 +63,7 @@ class Copy(Generator):
     summary = "control: the training samples again; must show no effect"
     licence = "Apache-2.0"
     kinds = ANY_KIND
+    latent = False
     control: ClassVar[Mapping[str, Expected]] = {"mixed": "none"}
 
     def fit(

@@ -66,6 +66,7 @@ class Motion(Generator):
     summary = "objects cut from the training clips move over their backgrounds, with exact tracks and visibility"
     licence = "Apache-2.0"
     kinds = frozenset({AnnotationKind.TRACKS})
+    latent = False
     Options = MotionOptions
 
     def fits(self) -> tuple[str, ...]:

@@ -75,6 +75,7 @@ class CutPaste(Generator):
     summary = "cut, paste and learn: objects cut from the training pictures, pasted anew, annotated to the pixel"
     licence = "Apache-2.0"
     kinds = frozenset({AnnotationKind.MASK, AnnotationKind.BOXES, AnnotationKind.INSTANCES})
+    latent = False
     version = 3
     Options = CutPasteOptions
 

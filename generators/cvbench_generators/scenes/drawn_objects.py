@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from cvbench.contracts import Generator, Progress, Workplace
-from cvbench.errors import NotApplicable, UserError
+from cvbench.errors import NotApplicable
 from cvbench.plugins import load_plugin
 from cvbench.samples import AnnotationKind, LabelledImages, UInt8Array, labelled
 from cvbench.scenes import InstanceImages
@@ -31,12 +31,9 @@ def drawn_objects(
 ) -> tuple[InstanceImages, tuple[str, ...], int]:
     """``DRAWN`` objects of each class, one per picture; notes for the report; how many parameters were learnt.
 
-    Raises :class:`UserError` for a generator that makes no labelled pictures, :class:`NotApplicable` where it cannot
-    learn from these objects.
+    Raises :class:`NotApplicable` where the generator cannot learn from these objects.
     """
     plugin: type[Generator] = load_plugin("generators", options.objects, where="objects")
-    if AnnotationKind.LABEL not in plugin.kinds:
-        raise UserError(f"{options.objects} draws no pictures with one label each", where="objects")
     crops = cropped(objects, options)
     budget = plugin.default_budget
     if budget is not None and options.object_steps is not None:

@@ -43,6 +43,7 @@ class Pix2Pix(Generator):
     summary = "pix2pix: undoes a corruption of the training pictures (U-Net, PatchGAN, L1), labels kept"
     licence = "Apache-2.0"
     kinds = frozenset({AnnotationKind.LABEL})
+    latent = False
     default_budget = Budget(steps=1500, batch_size=32)
     Options = Pix2PixOptions
 
@@ -108,6 +109,7 @@ class CycleGAN(Generator):
     summary = "CycleGAN: turns a source domain into the training pictures' own, unpaired, labels kept"
     licence = "Apache-2.0"
     kinds = frozenset({AnnotationKind.LABEL})
+    latent = False
     default_budget = Budget(steps=1500, batch_size=16)
     Options = CycleGANOptions
 

@@ -28,6 +28,12 @@ def learnt_on_frames(detector: str, options: Mapping[str, Any], about: Any) -> L
     return Learnt(detector, about, versions.get(detector, 1), task.learnt(detector, made).reads)
 
 
+def check_one_size(spec: DatasetSpec) -> None:
+    """Raise :class:`NotApplicable` for clips of unequal size."""
+    if not spec.height:
+        raise NotApplicable("a detector needs clips of one size: set the reader's option size")
+
+
 class DetectorOnFrames(Model):
     """Trains, saves and loads ``detector``, a model of the task detection; what is predicted with it is left open.
 
@@ -45,8 +51,7 @@ class DetectorOnFrames(Model):
         seed: int,
         workplace: Workplace,
     ) -> None:
-        if not spec.height:
-            raise NotApplicable("a detector needs clips of one size: set the reader's option size")
+        check_one_size(spec)
         self.spec, self.pictures, self.seed = replace(spec, kind=AnnotationKind.BOXES), pictures, seed
         task = Detection()
         made: Any = make_options(task.model_options(detector), options, where=detector)

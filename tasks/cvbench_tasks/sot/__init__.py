@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
 from cvbench.clips import as_clips
 from cvbench.contracts import Budget, Learnt, Model, ModelInfo, Scores, Splits, Task, Workplace
 from cvbench.errors import DataError
-from cvbench.samples import AnnotationKind, Dataset, DatasetSpec
-from cvbench_tasks.detection.on_frames import learnt_on_frames
+from cvbench.samples import AnnotationKind, Dataset, DatasetSpec, FloatArray
+from cvbench_tasks.detection.on_frames import check_one_size, learnt_on_frames
 from cvbench_tasks.model_names import options_of
 from cvbench_tasks.sot.metrics import METRICS
 from cvbench_tasks.sot.models import LEARNT, OPTIONS, known_models
@@ -35,8 +35,10 @@ class SingleObjectTracking(Task):
         return options_of(name, OPTIONS)
 
     def model(self, name: str, spec: DatasetSpec, *, options: Any, seed: int, workplace: Workplace) -> Model:
-        from cvbench_tasks.sot.one_pass import Untrained
+        from cvbench_tasks.sot.one_pass import Static, Untrained
 
+        if name == "static":
+            return Untrained(lambda _: Static(), seed=seed)
         if name in ("siamfc", "mdnet", "atom"):
             return _learnt(name, spec, options, seed, workplace.device)
         if name == "kalman":
@@ -70,6 +72,9 @@ class SingleObjectTracking(Task):
     def answers(self, predictions: Iterable[Any], data: Dataset) -> Dataset:
         return as_clips(data).with_tracks(found.tracks() for found in predictions)
 
+    def trajectories(self, predictions: Iterable[Any], data: Dataset) -> Iterator[tuple[FloatArray, FloatArray]]:
+        return ((found.boxes, found.seconds) for found in predictions)
+
     def check_splits(self, splits: Splits) -> None:
         for data in (splits.test, splits.val):
             for clip in as_clips(data).clips if data is not None else ():
@@ -77,6 +82,10 @@ class SingleObjectTracking(Task):
         train = as_clips(splits.train)
         if not any(len(clip.tracks) for clip in train.clips):
             raise DataError("the train split has no object", where=train.spec.name)
+
+    def check_model(self, name: str, options: Any, spec: DatasetSpec) -> None:
+        if name == "yolo_csrt":
+            check_one_size(spec)
 
 
 def _learnt(name: str, spec: DatasetSpec, options: Any, seed: int, device: str) -> Model:

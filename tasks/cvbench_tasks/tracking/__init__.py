@@ -11,7 +11,7 @@ from cvbench.clips import as_clips
 from cvbench.contracts import Budget, Learnt, Model, ModelInfo, Scores, Splits, Task, Workplace
 from cvbench.errors import DataError
 from cvbench.samples import AnnotationKind, Dataset, DatasetSpec
-from cvbench_tasks.detection.on_frames import learnt_on_frames
+from cvbench_tasks.detection.on_frames import check_one_size, learnt_on_frames
 from cvbench_tasks.model_names import options_of
 from cvbench_tasks.splits import check_classes
 from cvbench_tasks.tracking.metrics import METRICS
@@ -60,3 +60,6 @@ class Tracking(Task):
             if not there[split]:
                 raise DataError(f"the {split} split has no object", where=data.spec.name)
         check_classes(there["train"], there["test"], splits.train.spec)
+
+    def check_model(self, name: str, options: Any, spec: DatasetSpec) -> None:
+        check_one_size(spec)

@@ -49,6 +49,7 @@ class Mask2Image(Generator):
     summary = "pix2pix from layouts: real regions moved, dropped and added, then painted by a U-Net; exact masks"
     licence = "Apache-2.0"
     kinds = frozenset({AnnotationKind.MASK, AnnotationKind.INSTANCES})
+    latent = False
     version = 2
     default_budget = Budget(steps=1500, batch_size=16)
     Options = Mask2ImageOptions
@@ -88,6 +89,7 @@ class Sim2Real(Generator):
     summary = "CycleGAN from plain renderings of new layouts to the training pictures, unpaired; annotation kept"
     licence = "Apache-2.0"
     kinds = frozenset({AnnotationKind.MASK, AnnotationKind.BOXES, AnnotationKind.INSTANCES})
+    latent = False
     version = 2
     default_budget = Budget(steps=1500, batch_size=8)
     Options = Sim2RealOptions

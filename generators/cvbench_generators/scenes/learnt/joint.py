@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from cvbench.contracts import Budget, Generator, Progress, Sampler, Workplace
-from cvbench.errors import NotApplicable, UserError
+from cvbench.errors import NotApplicable
 from cvbench.plugins import load_plugin, make_options
 from cvbench.samples import AnnotationKind, Dataset, DatasetSpec, IntArray, LabelledImages, UInt8Array, labelled
 from cvbench.scenes import IGNORED, SegmentedImages
@@ -30,14 +30,12 @@ def fit(
 ) -> JointSampler:
     """Fit the generator that draws on pictures with their masks as channels.
 
-    Raises :class:`NotApplicable` for pictures without masks, :class:`UserError` where ``drawn_by`` draws no labelled
-    pictures or cannot be given that width.
+    Raises :class:`NotApplicable` for pictures without masks, :class:`UserError` where ``drawn_by`` cannot be given that
+    width.
     """
     if not isinstance(train, SegmentedImages):
         raise NotApplicable("joint needs pictures with semantic masks")
     plugin: type[Generator] = load_plugin("generators", options.drawn_by, where="drawn_by")
-    if AnnotationKind.LABEL not in plugin.kinds:
-        raise UserError(f"{options.drawn_by} draws no pictures with one label each", where="drawn_by")
     own = {} if options.width is None else {"width": options.width}
     drawing = plugin(make_options(plugin.Options, own, where=options.drawn_by)).fit(
         with_mask_channels(train, options.side), budget=budget, seed=seed, progress=progress, workplace=workplace
