@@ -119,7 +119,7 @@ def test_speeds_lengths_and_numbers_are_learnt():
     clip = Clip("a", np.zeros((12, 16, 64, 1), np.uint8), tracks)
     spec = tiny_clips(16, 64, 1).spec
     habits = habits_of(Clips(spec, (clip,)))
-    assert habits.at_once == (2, 2)
+    assert set(habits.at_once) == {2}
     assert habits.length == 12
     assert set(np.round(habits.speeds, 6)) == {0.3}
 
@@ -154,6 +154,13 @@ def test_many_objects_come_go_and_cross(digits, tmp_path):
     assert max(len(set(own.ids.tolist())) for own in tracks) >= 4
     assert min(own.visibility.min() for own in tracks) < 0.5
     assert any((own.ids[own.rows(19)].tolist() != own.ids[own.rows(0)].tolist()) for own in tracks)
+
+
+def test_as_many_are_seen_at_a_time_as_asked_for_from_the_first_frame_to_the_last(digits, tmp_path):
+    clips = drawn(digits, tmp_path, 40, length=16, objects_per_clip=[3, 3], occluders=0)
+    seen = np.mean([np.bincount(clip.tracks.frames, minlength=16) for clip in clips.clips], axis=0)
+    assert seen.mean() == pytest.approx(3, abs=0.3)
+    assert seen[[0, -1]] == pytest.approx(3, abs=0.6)
 
 
 def test_clips_of_unequal_size_give_clips_of_their_sizes(tmp_path):

@@ -24,10 +24,11 @@ class MotionOptions:
     fitted on the cut objects, each in a picture of ``object_side`` pixels, for ``object_steps`` (or its own number of)
     steps, and then draws them. ``backgrounds``: ``real`` frames with their objects painted over, or ``textures``.
 
-    ``objects_per_clip``: the least and the most; without it, as many as the training clips show at a time. With one,
-    it is there from the first frame and turns round at the picture's edge. ``length``: frames; without it, as long as
-    the training clips are, at most 64. ``courses``: the ways that objects move, each at a speed that the training
-    tracks have, times one of ``speed``; ``crossing`` is the share of them that enter and leave.
+    ``objects_per_clip``: the least and the most at a time, in the mean over a clip; without it, as many as the training
+    clips show. With one, it is there from the first frame and turns round at the picture's edge. ``length``: frames;
+    without it, as long as the training clips are, at most 64. ``courses``: the ways that objects move, each at a speed
+    that the training tracks have, times one of ``speed``; ``crossing`` is the share of objects that are fast enough to
+    cross the picture within the clip.
 
     ``camera``: how much it pans, zooms and shakes; 0 stands still. ``occluders``: the most in a clip. ``distractors``:
     the most objects that move with a single one and are not annotated. ``change``: by how much an object's size and
@@ -66,6 +67,7 @@ class Motion(Generator):
     summary = "objects cut from the training clips move over their backgrounds, with exact tracks and visibility"
     licence = "Apache-2.0"
     kinds = frozenset({AnnotationKind.TRACKS})
+    version = 2
     latent = False
     Options = MotionOptions
 

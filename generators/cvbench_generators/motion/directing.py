@@ -20,7 +20,7 @@ STARTS_SEEN = 0.6  # visibility that a single object has in the first frame
 TRIES = 20
 LARGEST = 0.6  # of the picture's smaller side
 OCCLUDER = (0.08, 0.3)  # sides, in shares of the picture's
-IN_TURN = 2
+MOST_IN_TURN = 8  # movers for each that is asked for at a time
 PASSING = 1.5  # picture sides that what passes comes in a clip, at least
 SLOW = (24.0, 80.0)  # frames in which size, brightness and posture change once to and fro
 
@@ -35,13 +35,15 @@ class Director:
 
     def take(self, seed: int) -> tuple[Shot, Tracks]:
         """A shot and its tracks. A single object is seen in the first frame."""
-        low, high = self.options.objects_per_clip or self.habits.at_once
+        asked = self.options.objects_per_clip
+        numbers = range(asked[0], asked[1] + 1) if asked else self.habits.at_once
+        single = max(numbers) == 1
         rng = np.random.default_rng(seed)
         for _ in range(TRIES):
-            shot = self._shot(int(rng.integers(low, high + 1)), high == 1, seed, rng)
+            shot = self._shot(int(rng.choice(numbers)), single, seed, rng)
             tracks = tracks_of(shot)
             own = tracks.rows(0)
-            if len(tracks) and (high > 1 or tracks.visibility[own].sum() >= STARTS_SEEN):
+            if len(tracks) and (not single or tracks.visibility[own].sum() >= STARTS_SEEN):
                 break
         return shot, tracks
 
@@ -50,7 +52,7 @@ class Director:
         height, width = background.shape[:2]
         length = self.options.length or self.habits.length
         camera = camera_of(width, height, length, self.options.camera, rng)
-        movers = [mover for _ in range(count) for mover in self._in_turn(camera, single, rng)]
+        movers = [self._mover(camera, True, True, rng)] if single else self._cast(count, camera, rng)
         distractors = rng.integers(self.options.distractors + 1) if single else 0
         extras = [self._mover(camera, False, False, rng, passes=bool(rng.random() < 0.5)) for _ in range(distractors)]
         extras += [self._occluder(camera, rng) for _ in range(rng.integers(self.options.occluders + 1))]
@@ -59,11 +61,19 @@ class Director:
         noise = self.options.noise * rng.uniform(0.5, 1.5)
         return Shot(background, camera, tuple(movers), self.options.blur * rng.uniform(0, 1), noise, seed)
 
-    def _in_turn(self, camera: Camera, single: bool, rng: np.random.Generator) -> list[Mover]:
-        """One that stays, or several that come and go one after another: about as many at a time as were asked for."""
-        if single or rng.random() >= self.options.crossing:
-            return [self._mover(camera, single, True, rng)]
-        return [self._mover(camera, False, True, rng, passes=True) for _ in range(IN_TURN)]
+    def _cast(self, count: int, camera: Camera, rng: np.random.Generator) -> list[Mover]:
+        """Movers, until so many are in the picture at a time, in the mean over the clip: who leaves is made up for."""
+        movers: list[Mover] = []
+        seen = 0.0
+        for _ in range(MOST_IN_TURN * count):
+            mover = self._mover(camera, False, True, rng, passes=bool(rng.random() < self.options.crossing))
+            there = _share_in_picture(mover, camera)
+            if seen and seen + there / 2 > count:
+                break
+            if there:
+                movers.append(mover)
+                seen += there
+        return movers
 
     def _mover(
         self, camera: Camera, single: bool, annotated: bool, rng: np.random.Generator, *, passes: bool = False
@@ -78,15 +88,20 @@ class Director:
     def _path(
         self, own_length: float, side: FloatArray, length: int, single: bool, passes: bool, rng: np.random.Generator
     ) -> FloatArray:
-        """(L, 2): where it is in the first frame's pixels. What ``passes`` is fast enough to come and go."""
+        """(L, 2): where it is in the first frame's pixels. What ``passes`` is fast enough to come and go.
+
+        A ``single`` one is in the picture from the first frame; others at some moment of the clip, or of half its
+        length before or after it: at the ends as many are to be seen as in the middle.
+        """
         course = self.options.courses[rng.integers(len(self.options.courses))]
         speed = float(rng.choice(self.habits.speeds)) * own_length * rng.uniform(*self.options.speed)
         if passes:
             speed = max(speed, PASSING * float(side.max() + own_length) / length)
-        way = displacements(course, speed, own_length, length, rng)
+        before = 0 if single else length // 2
+        way = displacements(course, speed, own_length, length + 2 * before, rng)
         margin = np.minimum(own_length / 2, 0.3 * side)
-        seen_at = int(rng.integers(length)) if passes else 0
-        path: FloatArray = rng.uniform(margin, side - margin) + way - way[seen_at]
+        seen_at = 0 if single else int(rng.integers(len(way)))
+        path: FloatArray = (rng.uniform(margin, side - margin) + way - way[seen_at])[before : before + length]
         return folded(path, margin, side - margin) if single or (course == "bounce" and not passes) else path
 
     def _occluder(self, camera: Camera, rng: np.random.Generator) -> Mover:
@@ -125,6 +140,12 @@ class Director:
             _wave(len(path), TURNED, rng),
             gains,
         )
+
+
+def _share_in_picture(mover: Mover, camera: Camera) -> float:
+    """Of the clip's frames; at the edge a quarter of it is enough."""
+    within = camera.middle + mover.lengths[:, None] / 4
+    return float((np.abs(mover.centres - camera.middle) < within).all(axis=1).mean())
 
 
 def _wave(length: int, most: float, rng: np.random.Generator) -> FloatArray:

@@ -19,9 +19,9 @@ SLOWEST = 0.01  # of its own length per frame, when no track is long enough to t
 
 @dataclass(frozen=True)
 class Habits:
-    """``at_once``: the least and most objects. ``speeds``: quantiles, in an object's own length per frame."""
+    """Quantiles: of ``at_once``, how many objects a frame has; of ``speeds``, in an object's own length per frame."""
 
-    at_once: tuple[int, int]
+    at_once: tuple[int, ...]
     speeds: tuple[float, ...]
     length: int
 
@@ -30,11 +30,11 @@ def habits_of(train: Clips) -> Habits:
     """The clips' habits; ignored rows do not count."""
     counts = [_counts(clip.tracks) for clip in train.clips]
     every = np.concatenate([own for own in counts if len(own)])
-    low, high = np.quantile(every, [0.1, 0.95], method="nearest").astype(int).tolist()
+    at_once = np.quantile(every, QUANTILES, method="nearest").astype(int)
     speeds = np.concatenate([np.zeros(0), *(speeds_of(clip.tracks) for clip in train.clips)])
     found = np.quantile(speeds, QUANTILES) if len(speeds) else np.array([SLOWEST])
     length = int(np.median([len(clip) for clip in train.clips]))
-    return Habits((low, high), tuple(found.tolist()), max(2, min(length, LONGEST)))
+    return Habits(tuple(at_once.tolist()), tuple(found.tolist()), max(2, min(length, LONGEST)))
 
 
 def speeds_of(tracks: Tracks) -> FloatArray:

@@ -21,7 +21,7 @@ from cvbench_generators.motion.learnt import Habits, habits_of
 from cvbench_generators.motion.stock import Stock, stock_of
 from cvbench_generators.saved_sampler import read_back
 
-FORMAT = 1
+FORMAT = 2
 
 
 def fit(train: Dataset, options: MotionOptions, seed: int, progress: Progress, workplace: Workplace) -> Sampler:
