@@ -314,7 +314,7 @@ def test_textures_are_read_from_a_folder(tmp_path, dark):
     assert CutPaste(make_options(CutPasteOptions, {"backgrounds": str(dark)})).reads() == (dark,)
     assert CutPaste().reads() == ()
     (dark / "broken.png").write_bytes(b"\x89PNG")
-    with pytest.raises(DataError, match=r"broken\.png: cannot be read as a picture"):
+    with pytest.raises(DataError, match=r"broken\.png: not a picture that can be read"):
         fitted(discs(), tmp_path, backgrounds=str(dark))
     (tmp_path / "none").mkdir()
     with pytest.raises(DataError, match="no pictures to use as backgrounds"):

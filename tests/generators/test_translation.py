@@ -218,7 +218,7 @@ def test_a_folder_that_cannot_be_used_is_one_line(tmp_path):
     (tmp_path / "broken" / "grey" / "1.png").write_bytes(b"no picture")
     for folder, words in (
         (wrong, "it has a class 'bright', the training data has none"),
-        (broken, "not a readable picture"),
+        (broken, "not a picture that can be read"),
         (str(tmp_path / "missing"), "not a folder with one sub-folder"),
     ):
         with pytest.raises(DataError, match=words) as caught:

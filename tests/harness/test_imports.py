@@ -14,6 +14,7 @@ PUBLIC = {
     "cvbench.scenes",
     "cvbench.datasets",
     "cvbench.clips",
+    "cvbench.decoding",
     "cvbench.contracts",
     "cvbench.training",
     "cvbench.seeds",

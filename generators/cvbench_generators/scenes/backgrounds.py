@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from cvbench.contracts import Progress
+from cvbench.decoding import read_picture
 from cvbench.errors import DataError, NotApplicable
 from cvbench.samples import AnnotationKind, DatasetSpec, Pictures, UInt8Array
 from cvbench.scenes import BACKGROUND, IGNORED, BoxedImages, InstanceImages, SegmentedImages
@@ -66,19 +67,11 @@ def textures(folder: Path, spec: DatasetSpec, seed: int) -> Pictures:
     if not files:
         raise DataError("no pictures to use as backgrounds", where=str(folder), hint="backgrounds: real needs none")
     rng = np.random.default_rng(seed)
-    crops = [_crop(picture, spec, rng) for picture in map(_read, files) for _ in range(CROPS)]
+    crops = [_crop(picture, spec, rng) for picture in (read_picture(file, 3) for file in files) for _ in range(CROPS)]
     images = np.stack(crops).reshape(-1, spec.height, spec.width, spec.channels)
     if spec.kind is AnnotationKind.MASK:
         return SegmentedImages(spec, images, np.full(images.shape[:3], void_label(spec), np.uint8))
     return _without_objects(spec, images)
-
-
-def _read(file: Path) -> UInt8Array:
-    """RGB uint8 (h, w, 3)."""
-    picture = cv2.imread(str(file), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise DataError("cannot be read as a picture", where=str(file), hint="take it out of the backgrounds")
-    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def _crop(picture: UInt8Array, spec: DatasetSpec, rng: np.random.Generator) -> UInt8Array:

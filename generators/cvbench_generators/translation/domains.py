@@ -11,6 +11,7 @@ import numpy as np
 from torchvision.datasets import ImageFolder
 
 from cvbench.corruptions import Corruption
+from cvbench.decoding import read_picture
 from cvbench.errors import DataError, NotApplicable
 from cvbench.samples import DatasetSpec, LabelledImages, UInt8Array
 
@@ -75,8 +76,5 @@ def folder_pictures(folder: Path, spec: DatasetSpec) -> LabelledImages:
 
 
 def _read(path: str, spec: DatasetSpec) -> UInt8Array:
-    picture = cv2.imread(path, cv2.IMREAD_COLOR_RGB if spec.channels == 3 else cv2.IMREAD_GRAYSCALE)
-    if picture is None:
-        raise DataError("not a readable picture", where=path)
-    sized = cv2.resize(picture, (spec.width, spec.height), interpolation=cv2.INTER_AREA)
+    sized = cv2.resize(read_picture(Path(path), spec.channels), (spec.width, spec.height), interpolation=cv2.INTER_AREA)
     return np.asarray(sized, dtype=np.uint8).reshape(spec.height, spec.width, spec.channels)
