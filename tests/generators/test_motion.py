@@ -163,6 +163,21 @@ def test_as_many_are_seen_at_a_time_as_asked_for_from_the_first_frame_to_the_las
     assert seen[[0, -1]] == pytest.approx(3, abs=0.6)
 
 
+def test_what_moves_beside_the_one_object_is_seen(tmp_path):
+    quick = {"train": 3, "test": 1, "length": 12, "objects": 1}
+    train = open_dataset("moving-digits", "", None, quick, 0.0).train
+    director = fitted(train, tmp_path, occluders=0).director
+    shots = [director.take(seed)[0] for seed in range(60)]
+    beside = [
+        (mover, len(shot), shot.background.shape) for shot in shots for mover in shot.movers if mover.label is None
+    ]
+    assert len(beside) > 20
+    for mover, length, (height, width, _) in beside:
+        reach = mover.lengths / 2
+        x, y = mover.centres.T
+        assert ((x > -reach) & (x < width + reach) & (y > -reach) & (y < height + reach)).sum() > 0, length
+
+
 def test_clips_of_unequal_size_give_clips_of_their_sizes(tmp_path):
     small, large = tiny_clips(32, 40, 3), tiny_clips(48, 56, 3)
     from dataclasses import replace

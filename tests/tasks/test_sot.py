@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 import torch
 from cvbench_tasks.sot import SingleObjectTracking
-from cvbench_tasks.sot.atom import CELLS, CROP, pool
+from cvbench_tasks.sot.atom import CELLS, CROP, Atom, pool
 from cvbench_tasks.sot.atom_tracker import AtomTracker
 from cvbench_tasks.sot.box_draws import jittered, overlapping
-from cvbench_tasks.sot.boxes import kept_inside, overlaps, squares
+from cvbench_tasks.sot.boxes import around, kept_inside, overlaps, squares
 from cvbench_tasks.sot.crops import crops, in_crop, in_frame
 from cvbench_tasks.sot.draws import Draws
 from cvbench_tasks.sot.mdnet import MdNet
-from cvbench_tasks.sot.models import OPTIONS, YoloCsrtOptions
+from cvbench_tasks.sot.models import OPTIONS, AtomOptions, YoloCsrtOptions
 from cvbench_tasks.sot.one_pass import Tracker, one_pass
 from cvbench_tasks.sot.opencv_trackers import MAKERS, OpenCvTracker
 from cvbench_tasks.sot.sequences import Trajectory, truth_of
@@ -399,9 +399,6 @@ def test_pooling_a_box_reads_the_features_under_it():
 
 def test_atoms_classifier_peaks_on_the_object():
     """Conjugate gradients on raw features that tell the object apart."""
-    from cvbench_tasks.sot.atom import Atom
-    from cvbench_tasks.sot.models import AtomOptions
-
     torch.manual_seed(0)
     net = Atom(1, AtomOptions(width=4)).eval()
     clip = gliding(2, step=4, side=16)
@@ -414,6 +411,21 @@ def test_atoms_classifier_peaks_on_the_object():
     row, column = divmod(int(response.argmax()), response.shape[1])
     assert abs(row / 4 - CELLS / 2) < 2
     assert abs(column / 4 - CELLS / 2) < 2
+
+
+def test_atoms_boxes_keep_the_first_frames_aspect(monkeypatch):
+    """Also where a thin box is cut at the least side on its way."""
+    monkeypatch.setattr("cvbench_tasks.sot.atom_tracker.LOST", -np.inf)
+    clip = gliding(3)
+    tracker = AtomTracker(Atom(1, AtomOptions(width=4)).eval(), 0)
+    tracker.start(clip.frames[0], np.array([10.0, 20, 40, 24.5]))
+    for frame, scale in zip(clip.frames[1:], (0.5, 4), strict=True):
+        monkeypatch.setattr(
+            tracker, "_climbed", lambda _, start, scale=scale: around([48, 48], scale * (start[2:] - start[:2]))
+        )
+        box = tracker.follow(frame)
+    width, height = box[2:] - box[:2]
+    assert width / height == pytest.approx(30 / 4.5)
 
 
 def test_the_response_is_centred_on_a_centred_object():

@@ -31,9 +31,9 @@ class MotionOptions:
     cross the picture within the clip.
 
     ``camera``: how much it pans, zooms and shakes; 0 stands still. ``occluders``: the most in a clip. ``distractors``:
-    the most objects that move with a single one and are not annotated. ``change``: by how much an object's size and
-    brightness change at most. ``blur``: the part of a frame's time that the shutter is open. ``noise``: its standard
-    deviation, of 255.
+    the most objects at a time that move beside a single one and are not annotated. ``change``: by how much an object's
+    size and brightness change at most. ``blur``: the part of a frame's time that the shutter is open. ``noise``: its
+    standard deviation, of 255.
     """
 
     objects: str = CUT
@@ -67,7 +67,7 @@ class Motion(Generator):
     summary = "objects cut from the training clips move over their backgrounds, with exact tracks and visibility"
     licence = "Apache-2.0"
     kinds = frozenset({AnnotationKind.TRACKS})
-    version = 2
+    version = 3
     latent = False
     Options = MotionOptions
 

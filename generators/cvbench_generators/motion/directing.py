@@ -52,21 +52,22 @@ class Director:
         height, width = background.shape[:2]
         length = self.options.length or self.habits.length
         camera = camera_of(width, height, length, self.options.camera, rng)
-        movers = [self._mover(camera, True, True, rng)] if single else self._cast(count, camera, rng)
-        distractors = rng.integers(self.options.distractors + 1) if single else 0
-        extras = [self._mover(camera, False, False, rng, passes=bool(rng.random() < 0.5)) for _ in range(distractors)]
+        movers = [self._mover(camera, True, True, rng)] if single else self._cast(count, True, camera, rng)
+        distractors = int(rng.integers(self.options.distractors + 1)) if single else 0
+        extras = self._cast(distractors, False, camera, rng)
         extras += [self._occluder(camera, rng) for _ in range(rng.integers(self.options.occluders + 1))]
         for extra in extras:
             movers.insert(int(rng.integers(len(movers) + 1)), extra)
         noise = self.options.noise * rng.uniform(0.5, 1.5)
         return Shot(background, camera, tuple(movers), self.options.blur * rng.uniform(0, 1), noise, seed)
 
-    def _cast(self, count: int, camera: Camera, rng: np.random.Generator) -> list[Mover]:
+    def _cast(self, count: int, annotated: bool, camera: Camera, rng: np.random.Generator) -> list[Mover]:
         """Movers, until so many are in the picture at a time, in the mean over the clip: who leaves is made up for."""
         movers: list[Mover] = []
         seen = 0.0
         for _ in range(MOST_IN_TURN * count):
-            mover = self._mover(camera, False, True, rng, passes=bool(rng.random() < self.options.crossing))
+            passes = bool(rng.random() < self.options.crossing)
+            mover = self._mover(camera, False, annotated, rng, passes=passes)
             there = _share_in_picture(mover, camera)
             if seen and seen + there / 2 > count:
                 break

@@ -45,6 +45,7 @@ class AtomTracker(Tracker):
     @torch.no_grad()
     def start(self, frame: UInt8Array, box: FloatArray) -> None:
         self.box, self.number = kept_inside(box, frame.shape), 0
+        self.first_size = centres_and_sizes(self.box)[1]
         region = centred(self.box)
         features = features_of(self.net, frame, region[None], self.device)
         self.reference = self.net.reference(features, self._tensor(in_crop(self.box, region, CROP))[None])
@@ -69,7 +70,9 @@ class AtomTracker(Tracker):
         if scores[row, column] > LOST:
             place = CROP / 2 + ((np.array([column, row]) + 0.5) / FINER - CELLS / 2) * STRIDE
             start = around(place, centres_and_sizes(in_crop(self.box, region, CROP))[1])
-            self.box = kept_inside(in_frame(self._climbed(features, start), region, CROP), frame.shape)
+            moved, size = centres_and_sizes(in_frame(self._climbed(features, start), region, CROP))
+            scale = np.sqrt((size / self.first_size).prod())  # the last box may be cut to the picture, this one is not
+            self.box = kept_inside(around(moved, scale * self.first_size), frame.shape)
             self.later.append(self._sample(frame, region))
         if self.number % self.options.update_every == 0:
             self._improve(self.options.later_steps)

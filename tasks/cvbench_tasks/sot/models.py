@@ -140,7 +140,7 @@ def known_models() -> Sequence[ModelInfo]:
         ModelInfo("static", "the first frame's box, never moved: what a tracker must beat", "Apache-2.0"),
         ModelInfo("siamfc", "SiamFC: a Siamese network finds the first frame's crop again", "Apache-2.0"),
         ModelInfo("mdnet", "MDNet: shared layers, a branch per training video, updated online", "Apache-2.0", 2),
-        ModelInfo("atom", "ATOM: an online classifier finds it, a predictor of overlap fits the box", "Apache-2.0", 2),
+        ModelInfo("atom", "ATOM: an online classifier finds it, a predictor of overlap fits the box", "Apache-2.0", 3),
         ModelInfo("kalman", "a Kalman filter measured at the likeliest place; trains nothing", "Apache-2.0"),
         ModelInfo("particle", "a particle filter over a likelihood; trains nothing", "Apache-2.0"),
         ModelInfo("csrt", "OpenCV's CSRT (contrib build); trains nothing", "Apache-2.0"),
