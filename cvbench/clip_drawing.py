@@ -26,6 +26,7 @@ TEXT = 11  # pixels
 DASH = 4  # pixels of the truth's outline, which is white where it is not black
 ENDINGS = (".mp4", ".avi", ".gif")
 MOST_GIF_FRAMES = 300
+LEAST_GIF_PAUSE = 20  # milliseconds between its frames: viewers play faster ones slowly
 
 
 def drawn_frames(clip: Clip, classes: tuple[str, ...], truth: Tracks | None = None) -> Iterator[UInt8Array]:
@@ -134,8 +135,8 @@ def write_clip(
 
 def _write_gif(frames: Iterator[UInt8Array], file: Path, rate: float) -> None:
     pictures = (Image.fromarray(frame).quantize() for frame in frames)
-    first = next(pictures)
-    first.save(file, save_all=True, append_images=pictures, duration=round(1000 / rate), loop=0)
+    first, pause = next(pictures), max(LEAST_GIF_PAUSE, round(1000 / rate))
+    first.save(file, save_all=True, append_images=pictures, duration=pause, loop=0)
 
 
 def _write_video(frames: Iterator[UInt8Array], file: Path, rate: float) -> None:

@@ -25,14 +25,20 @@ def clips_of_run(
     """
     suite = suite_of(run)
     chosen = seed_of(suite, seed)
+    rates: dict[str, float] = {}  # data set → its clips' frames per second, where a file says them
     for entry in suite.datasets:
         splits = open_entry(entry, AnnotationKind.TRACKS)[1].splits
         for split, data in (("train", splits.train), ("test", splits.test)):
-            yield file_name(entry.label, split), clips_alone(data, str(run.path)), None
+            clips = clips_alone(data, str(run.path))
+            if rate := clips.clips[0].fps:
+                rates[entry.label] = rate
+            yield file_name(entry.label, split), clips, None
     for name, record in largest_sets(run, chosen).items():
         made = store.find("synthetic", record.resolved["synthetic"])
         if made is not None:
-            yield name, clips_alone(load_dataset(made.folder), str(run.path)), None
+            clips = clips_alone(load_dataset(made.folder), str(run.path))
+            known = rates.get(record.coordinates.dataset)
+            yield name, clips.with_fps(known) if known else clips, None
     for record, truth, found in answers(run, store, chosen, most):
         place = record.coordinates
         name = file_name(place.dataset, place.real, place.model, *trained_on(place))

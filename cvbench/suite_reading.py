@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from cvbench.contracts import NoOptions, Task
+from cvbench.contracts import Generator, NoOptions, Task
 from cvbench.errors import PluginError, UserError, near_names
 from cvbench.overrides import overridden
 from cvbench.plugins import installed, listings, load_plugin, load_task, make_options, one_line
@@ -98,12 +98,17 @@ def dataset_entry(name: str, options: Sequence[str] = (), *, reader: str = "", w
     except ValidationError as error:
         raise _explained(error, source, DatasetEntry) from None
     if not reader and not entry.is_path and Path(name).is_dir():
-        if name in installed("readers"):
-            hint = f"for the folder write ./{name}; for the reader, go to another folder or rename this one"
-            raise UserError(f"{name!r} is a reader's name and a folder here", where=where, hint=hint)
+        refuse_both(name, where)
         entry = entry.model_copy(update={"name": f"./{name}"})
     checked = _checked_dataset(entry, source, (), Path())
     return checked.model_copy(update={"as_": Path(str(checked.root)).name}) if reader else checked
+
+
+def refuse_both(name: str, where: str) -> None:
+    """Raise :class:`UserError` for the name of a folder here, written without a slash, that is a reader's too."""
+    if name in installed("readers"):
+        hint = f"for the folder write ./{name}; for the reader, go to another folder or rename this one"
+        raise UserError(f"{name!r} is a reader's name and a folder here", where=where, hint=hint)
 
 
 def generator_entry(name: str, settings: Sequence[str]) -> GeneratorEntry:
@@ -113,7 +118,8 @@ def generator_entry(name: str, settings: Sequence[str]) -> GeneratorEntry:
         entry = GeneratorEntry.model_validate(_as_tuples(source.data))
     except ValidationError as error:
         raise _explained(error, source, GeneratorEntry) from None
-    plugin = load_plugin("generators", entry.name)
+    plugin: type[Generator] = load_plugin("generators", entry.name)
+    _check_spread(entry, plugin, source, ())
     _check_options(entry.name, plugin.Options, entry.options, source, ())
     return entry
 
@@ -295,11 +301,15 @@ def _check_generator(generator: GeneratorEntry, task: Task, task_name: str, sour
     if generator.filter and needs is not AnnotationKind.LABEL:
         what = f"a filter asks a classifier for a sample's class, {needs.value} has none"
         raise UserError(what, where=source.where((*path, "filter")))
-    if generator.spread != 1 and not plugin.latent:
-        raise UserError(f"{generator.name} has no latent to widen", where=source.where((*path, "spread")))
+    _check_spread(generator, plugin, source, path)
     _check_options(generator.name, plugin.Options, generator.options, source, path)
     if plugin.default_budget is None and generator.budget.given():
         raise UserError("this generator has no budget to set", where=source.where((*path, "budget")))
+
+
+def _check_spread(generator: GeneratorEntry, plugin: type[Generator], source: Source, path: KeyPath) -> None:
+    if generator.spread != 1 and not plugin.latent:
+        raise UserError(f"{generator.name} has no latent to widen", where=source.where((*path, "spread")))
 
 
 def _check_options(name: str, cls: type, given: Mapping[str, Any], source: Source, path: KeyPath) -> None:

@@ -29,19 +29,26 @@ VOT_START = "1"  # stands for the first frame's box, which the tracker was given
 
 def results_of_run(
     run: RunFolder, store: Store, seed: int | None, form: TrackFormat, progress: Progress
-) -> Iterator[tuple[str, list[Text]]]:
-    """Each trained tracker of one seed by a name, and its answers to the whole test split: a text per clip.
+) -> Iterator[list[Text]]:
+    """Of each trained tracker of one seed its answers to the whole test split: a text per clip, in a folder of its own.
 
-    Raises :class:`UserError` for a seed that the run has not, a task without clips, and one of many objects where
-    the format holds one.
+    Raises :class:`UserError` for a seed that the run has not, a task without clips, one of many objects where the
+    format holds one, and two trackers or clips whose names give one file.
     """
+    told: set[Path] = set()
     task = load_task(run.suite["task"])
     if task.kind is not AnnotationKind.TRACKS:
         raise UserError(f"is a run of {run.suite['task']}: it has no tracks", where=str(run.path))
     for record, items, found in predicted(run, store, seed, None):
         place, clips = record.coordinates, clips_alone(items, str(run.path))
         name = file_name(place.dataset, place.real, place.model, *trained_on(place), f"seed{place.seed}")
-        yield name, list(result_texts(task, _counted(found, len(clips), progress), clips, name, form))
+        texts = list(result_texts(task, _counted(found, len(clips), progress), clips, name, form))
+        for file, _ in texts:
+            if file in told:
+                hint = "rename one: in a file's name they are the same"
+                raise UserError(f"two trackers or clips would be written as {file}", where=str(run.path), hint=hint)
+            told.add(file)
+        yield texts
 
 
 def result_texts(

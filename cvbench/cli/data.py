@@ -99,11 +99,13 @@ def located(data: str, reader: str) -> tuple[str, str, Path | None]:
     from cvbench.errors import DataError, near_names
     from cvbench.plugins import installed
     from cvbench.readers import recognise
+    from cvbench.suite_reading import refuse_both
 
     path = Path(data)
     if reader:
         return reader, "", path
     if path.exists():
+        refuse_both(data, data)
         return recognise(path), "", path
     name, _, argument = data.partition(":")
     if name in (known := installed("readers")):
@@ -213,9 +215,10 @@ def refusals(splits: Splits, where: str) -> list[Finding]:
             unless |= declined(listing.name, task, spec)
         except DataError as error:
             refused[listing.name] = error.what
-    if len(refused) > len(can):
-        return [Finding("problem", where, f"{name} cannot use it: {why}") for name, why in refused.items()]
     usable = ", ".join(name for name in can if name not in unless)
+    if len(refused) > len(can) or (can and not usable):
+        why_not = refused | {name: why for name, why in unless.items() if name in can}
+        return [Finding("problem", where, f"{name} cannot use it: {why}") for name, why in why_not.items()]
     said = [f"not for {name}: {why}" for name, why in (refused | unless).items()]
     if usable:
         said = [f"for {usable}; {words}" for words in said]

@@ -148,6 +148,8 @@ def tracks(
     seed: SeedOption = None,
 ) -> None:
     """Write what each trained tracker finds in every test clip, as the texts that TrackEval and benchmarks score."""
+    from collections import Counter
+
     from cvbench.cli.progress import one_bar
     from cvbench.durable import write_durably
     from cvbench.run_folder import open_run
@@ -156,12 +158,13 @@ def tracks(
 
     written = 0
     with one_bar("tracking") as progress:
-        for tracker, texts in results_of_run(open_run(run), Store(default_cache()), seed, format, progress):
+        for texts in results_of_run(open_run(run), Store(default_cache()), seed, format, progress):
             for file, text in texts:
                 (out_folder / file).parent.mkdir(parents=True, exist_ok=True)
                 write_durably(out_folder / file, text.encode())
             written += len(texts)
-            out.print(f"{out_folder / tracker}: {len(texts)} texts", markup=False, soft_wrap=True)
+            for folder, number in Counter(file.parts[0] for file, _ in texts).items():
+                out.print(f"{out_folder / folder}: {number} texts", markup=False, soft_wrap=True)
     if not written:
         out.print(f"nothing to write: {NO_MODEL}")
 

@@ -65,7 +65,7 @@ def single_track(
         hint = "every frame has a line, NaN where the object is absent"
         findings.problem(file, f"{len(boxes)} lines for {frames} frames", hint)
     there = ~np.isnan(boxes[:frames, 0])
-    if not there[0]:
+    if not there[:1].all():
         what = "the object is absent from the first frame, in which trackers are shown it"
         findings.problem(file, what, "begin the sequence where it is seen")
     places = np.flatnonzero(there)

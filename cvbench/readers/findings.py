@@ -21,6 +21,7 @@ class Findings:
     strict: bool
     found: list[Finding] = field(default_factory=list)
     problems: int = 0  # how many of them are kept
+    unread: bool = False  # whether there is something of which nothing could be used
 
     def problem(self, where: Path | str, what: str, hint: str = "") -> None:
         """What keeps the data from being used as it is."""

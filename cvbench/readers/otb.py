@@ -39,6 +39,7 @@ class Otb(VideoReader):
             target = truth.stem.removeprefix("groundtruth_rect")  # ".1", or nothing
             boxes = read_boxes(truth, findings) - 1
             first, last = SCORED.get(folder.name, (1, len(pictures)))
-            own = pictures if len(boxes) == len(pictures) else pictures[first - 1 : last]
+            scored = pictures[first - 1 : last]
+            own = scored if len(boxes) == len(scored) else pictures
             tracks = single_track(boxes, len(own), truth, findings)
             yield Footage(folder.name + target, FrameFiles(own, self.options.channels), tracks, truth)

@@ -139,12 +139,12 @@ class VideoReader(Reader):
     def _split_or_not(self, every: list[Footage], root: Path, findings: Findings) -> list[tuple[str, Footage]]:
         """Every sequence with its split, or with none where they cannot be split: they are looked at all the same.
 
-        That is told when nothing else is wrong: what could not be read may be what is lacking.
+        That is told when every one could be read: else what is lacking may be what could not.
         """
         try:
             return [(split, one) for split, part in divided(every, self.options, root).items() for one in part]
         except DataError as error:
-            if not findings.problems:
+            if not findings.unread:
                 findings.blame(error)
             return [("", one) for one in every]
 
@@ -171,6 +171,7 @@ class VideoReader(Reader):
                     told = findings.problems
             except DataError as error:
                 findings.blame(error)
+                findings.unread = True
         if not every and not findings.problems:
             raise DataError("no sequence with frames and a ground truth can be read", where=str(root))
         if repeated := sorted({one.name for one in every if sum(one.name == other.name for other in every) > 1}):

@@ -273,9 +273,10 @@ MUST_SHOW = {"gain": Verdict.BETTER, "loss": Verdict.WORSE, "none": Verdict.NO_D
 
 def controls_judged(table: Table) -> str:
     """Whether the controls show what they must; empty when none was scored."""
-    known = [(row, row.judgement) for row in table.rows if row.expected and row.n_ok and row.judgement is not None]
+    scored = [(row, row.judgement) for row in table.rows if row.expected and row.n_ok and row.judgement is not None]
+    known = [(row, judged) for row, judged in scored if judged.verdict is not Verdict.TOO_FEW_SEEDS]
     if not known:
-        return ""
+        return "Controls: too few seeds to judge them." if scored else ""
     odd = [(row, shown) for row, judged in known if (shown := _shown(row, judged)) is not MUST_SHOW[row.expected]]
     told = [f"{row.real} {row.label} should be “{MUST_SHOW[row.expected]}”{_before(row)}" for row, _ in odd]
     chance = [row.expected == "none" and shown in (Verdict.BETTER, Verdict.WORSE) for row, shown in odd]
@@ -317,13 +318,12 @@ def minus(text: str) -> str:
 
 
 def _decimals(metric: Metric, *values: float) -> int:
-    """Of numbers that stand together: four digits of the first; of what has no upper bound, such as counts, few."""
+    """Of numbers that stand together: four digits of the first; of what has no upper bound, three of the largest."""
     if metric.high is not None:
         return max(0, 3 - _exponent(values[0]))
     if all(value.is_integer() for value in map(float, values)):
         return 0
-    largest = max(map(abs, values))
-    return 0 if largest >= 1000 else 2 if largest >= 0.1 else 1 - _exponent(largest)
+    return max(0, 2 - _exponent(max(map(abs, values))))
 
 
 def _exponent(value: float) -> int:

@@ -1,5 +1,7 @@
 """Bad video: what is cut short, and what `check-data` says of it: all that is wrong, each with its file and line."""
 
+import shutil
+
 import cv2
 import numpy as np
 import pytest
@@ -153,7 +155,31 @@ def test_beside_a_broken_video_it_is_not_told_that_one_cannot_be_split(tmp_path)
     assert ["cannot be split" in problem for problem in problems("video-file", tmp_path)] == [True]
 
 
+def test_a_name_that_is_no_sequences_is_told_beside_another_fault(tmp_path):
+    vot(tmp_path, "a", ["two"] * LENGTH)
+    vot(tmp_path, "b")
+    words = [what for _, _, what in told("vot", tmp_path, train=["zz"])]
+    assert "no sequence 'zz'" in words
+    assert any("two" in what for what in words)
+
+
+def test_lines_for_a_part_of_otbs_sequence_that_is_not_there_are_a_problem(tmp_path):
+    """Of ``David`` OTB scores frames 300 to 770."""
+    frames(tmp_path / "David" / "img")
+    text(tmp_path / "David" / "groundtruth_rect.txt", *[BOX] * (LENGTH - 1))
+    assert f"{LENGTH - 1} lines for {LENGTH} frames" in [what for _, _, what in told("otb", tmp_path)]
+
+
 # ------------------------------------------------------------------------- what is there, for whom
+
+
+def test_what_no_task_can_use_for_different_reasons_is_a_problem(tmp_path):
+    for name in "ab":
+        mot(tmp_path, name, [ROW, "1,2,4,4,10,8,1,1,1"])
+    shutil.rmtree(tmp_path / "b" / "img1")
+    frames(tmp_path / "b" / "img1", LENGTH, digits=6, size=(48, 48))
+    problems_told = [what for level, _, what in told("motchallenge", tmp_path) if level == "problem"]
+    assert sorted(what.split(" cannot use it")[0] for what in problems_told) == ["sot", "tracking"]
 
 
 def test_sequences_of_unequal_size_are_not_for_a_detector(tmp_path):

@@ -126,7 +126,7 @@ def test_generate_tells_what_the_fit_noted(tmp_path, cvbench):
         ),
         (
             ["copy", "--data", "digits", "--count", "5", "--set", "spread=0.5"],
-            "generator 'copy': this generator has no latent to widen",
+            "copy has no latent to widen",
         ),
         (
             [

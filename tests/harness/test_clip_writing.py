@@ -181,6 +181,14 @@ def test_a_film_has_every_frame(tmp_path, ending):
     assert [path.name for path in tmp_path.iterdir()] == [file.name]
 
 
+def test_a_gif_is_no_faster_than_viewers_play(tmp_path):
+    clip = tiny_clips(24, 32, 3).clips[0]
+    for rate, pause in ((10, 100), (60, 20), (240, 20)):
+        write_clip(clip, ("box",), tmp_path / "film.gif", rate=rate)
+        with Image.open(tmp_path / "film.gif") as film:
+            assert film.info["duration"] == pause
+
+
 def test_what_cannot_be_a_film_is_one_line_and_leaves_nothing(tmp_path):
     clip = tiny_clips(8, 8, 1).clips[0]
     with pytest.raises(UserError, match=r"cannot write \.mov"):
@@ -214,6 +222,15 @@ def test_show_clip_of_data_and_what_has_none(tmp_path, monkeypatch, capsys):
     assert cvbench(monkeypatch, "show", "clip", "digits", "--out", tmp_path / "none") == 2
     assert capsys.readouterr().err == "cvbench: digits: is annotated with label, it has no clips\n"
     assert not (tmp_path / "none").exists()
+
+
+def test_a_name_that_is_a_folder_and_a_reader_is_refused_everywhere(tmp_path, monkeypatch, capsys):
+    write_set(crowded(), tmp_path / "digits", format=Format.mot, about={}, progress=silent)
+    monkeypatch.chdir(tmp_path)
+    for asked in (("check-data", "digits"), ("show", "clip", "digits"), ("generate", "copy", "--data", "digits")):
+        assert cvbench(monkeypatch, *asked, *(("--count", 1, "--out", "made") if "copy" in asked else ())) == 2
+        assert "'digits' is a reader's name and a folder here. for the folder write ./digits" in capsys.readouterr().err
+    assert cvbench(monkeypatch, "check-data", "./digits") == 0
 
 
 def test_show_clip_takes_a_reader_and_refuses_what_is_for_a_run(tmp_path, monkeypatch, capsys):

@@ -152,9 +152,10 @@ PSNR = Metric("psnr", "", high=100)
         (0.526, 0.1, MOTA, "52.60 ±10.00"),
         (0.0, None, COUNT, "0"),
         (0.0, 0.0, COUNT, "0 ±0"),
-        (12.0, 4.303, COUNT, "12.00 ±4.30"),
+        (12.0, 4.303, COUNT, "12.0 ±4.3"),
         (1234.0, 70.4, COUNT, "1,234 ±70"),
-        (0.0123, None, COUNT, "0.012"),
+        (0.0123, None, COUNT, "0.0123"),
+        (0.12413, 0.00204, COUNT, "0.124 ±0.002"),
         (31.236, 0.5, PSNR, "31.24 ±0.50"),
     ],
 )
@@ -305,7 +306,6 @@ CONTROL = Row(
             Judgement(Verdict.BETTER, 0.01),
             "should be “no measurable difference”. Chance (one interval in twenty), or a broken ruler.",
         ),
-        ("none", Judgement(Verdict.TOO_FEW_SEEDS), "Too few seeds to see it, or a broken ruler."),
         ("gain", Judgement(Verdict.BETTER, 0.01), ""),
         # what is to be seen must outlast the correction
         (
@@ -320,6 +320,14 @@ def test_what_a_control_must_show(expected, judgement, said):
     told = controls_judged(table)
     assert told.startswith(f"Controls: {0 if said else 1} of 1 show what they must")
     assert told.endswith(said or "must.")
+
+
+def test_controls_of_too_few_seeds_are_no_broken_ruler():
+    few = replace(CONTROL, expected="none", judgement=Judgement(Verdict.TOO_FEW_SEEDS))
+    good = replace(few, judgement=Judgement(Verdict.NO_DIFFERENCE, 0.4))
+    assert controls_judged(Table("t", "d", "m", METRICS, 10, {"1": (few,)})) == "Controls: too few seeds to judge them."
+    both = Table("t", "d", "m", METRICS, 10, {"1": (few,), "10": (good,)})
+    assert controls_judged(both) == "Controls: 1 of 1 show what they must."
 
 
 def test_no_table_of_generators_where_none_was_judged(contest):
