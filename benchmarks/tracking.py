@@ -1,8 +1,8 @@
 """Frames per second of every tracker, and of the harness around it: `python benchmarks/tracking.py`.
 
 One row per tracker of the task `sot`, untrained (weights do not change the speed): frames/s of the tracker alone,
-and what share of a pass's wall time is the tracker's, goes into reading frames, and is the harness's own. Reading is
-timed by itself, frame after frame as the pass does it. With `--data`, a folder of VOT sequences.
+and what share of a pass's wall time is the tracker's, goes into reading frames, and is the harness's own. With
+`--data`, a folder of VOT sequences.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -18,14 +20,15 @@ from cvbench_tasks.sot.sequences import Trajectory
 from rich.console import Console
 from rich.table import Table
 
-from cvbench.clips import Clips
+from cvbench.clips import Clips, Frames
 from cvbench.contracts import Workplace
 from cvbench.errors import NotApplicable
 from cvbench.plugins import make_options
 from cvbench.readers.moving_digits import MovingDigits, MovingDigitsOptions
 from cvbench.readers.vot import Vot
+from cvbench.samples import UInt8Array
 
-ASIDE = ("yolo_csrt",)  # at CSRT's speed, but for the frames in which it looks
+ASIDE = ("static", "yolo_csrt")  # no time at all; CSRT's, but for the frames in which it looks
 
 
 def passes(name: str, clips: Clips) -> tuple[list[Trajectory], float]:
@@ -40,13 +43,27 @@ def passes(name: str, clips: Clips) -> tuple[list[Trajectory], float]:
         return found, time.perf_counter() - began
 
 
-def reading_seconds(clips: Clips) -> float:
-    """Wall seconds of reading every frame once, in order."""
-    began = time.perf_counter()
-    for clip in clips.clips:
-        for _ in clip.frames:
-            pass
-    return time.perf_counter() - began
+class Timed:
+    """A clip's frames, which add up the seconds that reading them in order takes."""
+
+    def __init__(self, frames: Frames | UInt8Array) -> None:
+        self.frames, self.seconds = frames, 0.0
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def __getitem__(self, place: int) -> UInt8Array:
+        return self.frames[place]
+
+    def __iter__(self) -> Iterator[UInt8Array]:
+        frames = iter(self.frames)
+        while True:
+            began = time.perf_counter()
+            frame = next(frames, None)
+            self.seconds += time.perf_counter() - began
+            if frame is None:
+                return
+            yield frame
 
 
 def measured(clips: Clips, title: str) -> Table:
@@ -57,13 +74,15 @@ def measured(clips: Clips, title: str) -> Table:
             continue
         try:
             passes(info.name, clips.select([0]))  # imports and first calls
-            found, wall = passes(info.name, clips)
+            timed = [Timed(clip.frames) for clip in clips.clips]
+            watched = [replace(clip, frames=own) for clip, own in zip(clips.clips, timed, strict=True)]
+            found, wall = passes(info.name, replace(clips, clips=tuple(watched)))
         except NotApplicable as error:
             table.add_row(info.name, str(error), "", "", "")
             continue
-        tracker, reading = sum(float(one.seconds.sum()) for one in found), reading_seconds(clips)
+        tracker, reading = sum(float(one.seconds.sum()) for one in found), sum(own.seconds for own in timed)
         frames = sum(len(one.seconds) for one in found)
-        shares = (tracker / wall, reading / wall, max(0.0, wall - tracker - reading) / wall)
+        shares = (tracker / wall, reading / wall, (wall - tracker - reading) / wall)
         table.add_row(info.name, f"{frames / tracker:,.0f}", *(f"{share:.1%}" for share in shares))
     return table
 
