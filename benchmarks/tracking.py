@@ -1,8 +1,8 @@
 """Frames per second of every tracker, and of the harness around it: `python benchmarks/tracking.py`.
 
-One row per tracker of the task `sot`, untrained (weights do not change the speed): frames/s of the tracker alone,
-and what share of a pass's wall time is the tracker's, goes into reading frames, and is the harness's own. With
-`--data`, a folder of VOT sequences.
+One row per tracker of the task `sot`, untrained (weights change the speed of `atom` alone: where it has lost the object
+it does not fit a box): frames/s of the tracker alone, and what share of a pass's wall time is the tracker's, goes into
+reading frames, and is the harness's own. With `--data`, a folder of VOT sequences.
 """
 
 from __future__ import annotations
