@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from cvbench.clips import Clip, Clips, Tracks
 from cvbench.colours import colour
-from cvbench.contracts import Progress, silent
+from cvbench.contracts import Progress, counting, silent
 from cvbench.durable import telling_a_full_disk
 from cvbench.errors import UserError
 from cvbench.samples import UInt8Array
@@ -126,7 +126,7 @@ def write_clip(
     torn = file.with_name(f"{file.stem}.part{file.suffix}")
     try:
         with telling_a_full_disk(file.parent):
-            frames = _counted(drawn_frames(clip, classes, truth), len(clip), progress)
+            frames = counting(drawn_frames(clip, classes, truth), len(clip), "drawing", progress)
             (_write_gif if file.suffix == ".gif" else _write_video)(frames, torn, rate)
             torn.replace(file)
     finally:
@@ -153,12 +153,6 @@ def _write_video(frames: Iterator[UInt8Array], file: Path, rate: float) -> None:
             video.write(np.ascontiguousarray(frame[:height, :width, ::-1]))
     finally:
         video.release()
-
-
-def _counted(frames: Iterator[UInt8Array], total: int, progress: Progress) -> Iterator[UInt8Array]:
-    for number, frame in enumerate(frames, start=1):
-        progress(number, total, "drawing")
-        yield frame
 
 
 def _places(tracks: Tracks, number: int) -> range:

@@ -14,12 +14,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from cvbench.samples import AnnotationKind, Dataset, DatasetSpec, FloatArray, IntArray, UInt8Array
 
 Expected = Literal["gain", "loss", "none"]  # a control's effect
+T = TypeVar("T")
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
 
@@ -52,6 +53,13 @@ class Progress(Protocol):
 
 def silent(done: int, total: int, note: str = "") -> None:
     """A :class:`Progress` that shows nothing."""
+
+
+def counting(items: Iterable[T], total: int, note: str, progress: Progress) -> Iterator[T]:
+    """The items as they come, each told to ``progress``."""
+    for number, item in enumerate(items, start=1):
+        progress(number, total, note)
+        yield item
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 from cvbench.answers import predicted
 from cvbench.clip_showing import clips_alone
 from cvbench.clips import Clip, Clips, Tracks
-from cvbench.contracts import Progress, Task
+from cvbench.contracts import Progress, Task, counting
 from cvbench.errors import NotApplicable, UserError
 from cvbench.formats import TrackFormat
 from cvbench.plugins import load_task
@@ -42,7 +42,7 @@ def results_of_run(
     for record, items, found in predicted(run, store, seed, None):
         place, clips = record.coordinates, clips_alone(items, str(run.path))
         name = file_name(place.dataset, place.real, place.model, *trained_on(place), f"seed{place.seed}")
-        texts = list(result_texts(task, _counted(found, len(clips), progress), clips, name, form))
+        texts = list(result_texts(task, counting(found, len(clips), "tracking", progress), clips, name, form))
         for file, _ in texts:
             if file in told:
                 hint = "rename one: in a file's name they are the same"
@@ -95,20 +95,13 @@ def _mot_lines(clip: Clip, tracks: Tracks) -> list[str]:
 
 
 def _rows(clip: Clip, boxes: FloatArray, form: TrackFormat) -> list[list[str]]:
-    """Left, top, width and height of boxes (k, 4), in the pixels of the clip's files, to the last digit."""
-    own = _in_own_pixels(clip, boxes)
+    """Left, top, width and height of boxes (k, 4), in the pixels of the clip's files, to the last digit.
+
+    The reader's ``size`` may have scaled these.
+    """
+    own = clip.frames.fit.own_boxes(boxes) if isinstance(clip.frames, Letterboxed) else boxes
     rows = np.hstack([own[:, :2] + FIRST_PIXEL[form], own[:, 2:] - own[:, :2]])
     return [[np.format_float_positional(value, trim="-") for value in row] for row in rows]
-
-
-def _in_own_pixels(clip: Clip, boxes: FloatArray) -> FloatArray:
-    """Boxes (k, 4) as they lie in the files' own frames, which the reader's ``size`` may have scaled."""
-    if not isinstance(clip.frames, Letterboxed):
-        return boxes
-    fit = clip.frames.fit
-    down, across = fit.inner[0] / fit.height, fit.inner[1] / fit.width
-    top, left = fit.corner
-    return (boxes - (left, top, left, top)) / (across, down, across, down)
 
 
 def _name(clip: Clip) -> str:
@@ -118,9 +111,3 @@ def _name(clip: Clip) -> str:
 
 def _joined(lines: list[str]) -> str:
     return "".join(f"{line}\n" for line in lines)
-
-
-def _counted(found: Iterable[Any], total: int, progress: Progress) -> Iterator[Any]:
-    for number, one in enumerate(found, start=1):
-        progress(number, total, "tracking")
-        yield one

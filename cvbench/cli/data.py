@@ -173,11 +173,10 @@ def clip_facts(items: Sequence[Item]) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def clip_lines(items: Sequence[Item]) -> Iterator[str]:
-    """A line per split: its first clips, each with its frames and tracks (and its size, where sizes differ)."""
+def clip_lines(by_split: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[str]:
+    """A line per split of :func:`clip_facts`: its first clips, each with frames and tracks; and size, where they differ."""
     from cvbench.readers.items import NAMED
 
-    by_split = clip_facts(items)
     sizes = {clip["size"] for clips in by_split.values() for clip in clips}
     for split, clips in by_split.items():
         told = []
@@ -305,7 +304,7 @@ def _print(
         for fact in ("frames", "tracks") if clips else ():
             table.add_row(fact, *(f"{sum(clip[fact] for clip in clips[split]):,}" for split in by_split))
         out.print(table)
-        for line in clip_lines(items):
+        for line in clip_lines(clips):
             out.print(_shown(line), soft_wrap=True)
     for finding in findings:
         mark = "[red]✗[/red]" if finding.level == "problem" else "[yellow]•[/yellow]"

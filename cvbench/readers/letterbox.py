@@ -60,6 +60,12 @@ class Letterbox:
         top, left = self.corner
         return boxes * (across, down, across, down) + (left, top, left, top)
 
+    def own_boxes(self, boxes: FloatArray) -> FloatArray:
+        """float64 (k, 4) in pixels of the canvas → in pixels of the picture: the inverse of :meth:`boxes`."""
+        down, across = self.inner[0] / self.height, self.inner[1] / self.width
+        top, left = self.corner
+        return (boxes - (left, top, left, top)) / (across, down, across, down)
+
     def _padded(self, scaled: AnyArray, padding: int) -> UInt8Array:
         canvas = np.full((*self.size, *scaled.shape[2:]), padding, np.uint8)
         top, left = self.corner

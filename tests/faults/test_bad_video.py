@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cvbench.cli.data import clip_lines, looked_at
+from cvbench.cli.data import clip_facts, clip_lines, looked_at
 from cvbench.clips import FrameFiles
 from cvbench.errors import DataError
 from cvbench.plugins import make_plugin
@@ -199,7 +199,7 @@ def test_the_sequences_of_each_split_are_named_with_what_they_hold(tmp_path, cvb
         mot(tmp_path / "train", name, [ROW, "2,7,3,4,10,8,1,1,1"], count=LENGTH + int(name[1]))
     mot(tmp_path / "test", "b", [ROW, "2,1,3,4,10,8,1,1,1"])
     items = make_plugin("readers", "motchallenge", {}).inspect(tmp_path)[1]
-    assert list(clip_lines(items)) == [
+    assert list(clip_lines(clip_facts(items))) == [
         "train: a1 (7 frames, 2 tracks), a2 (8 frames, 2 tracks), a3 (9 frames, 2 tracks) and 1 more; 7 to 10 frames",
         "test: b (6 frames, 1 track)",
     ]
