@@ -174,7 +174,7 @@ def clip_facts(items: Sequence[Item]) -> dict[str, list[dict[str, Any]]]:
 
 
 def clip_lines(by_split: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[str]:
-    """A line per split of :func:`clip_facts`: its first clips, each with frames and tracks; size too where they differ."""
+    """A line per split of :func:`clip_facts`: its first clips, each with frames and tracks; and sizes that differ."""
     from cvbench.readers.items import NAMED
 
     sizes = {clip["size"] for clips in by_split.values() for clip in clips}
