@@ -121,7 +121,7 @@ def judge_seconds(pictures: int) -> tuple[float, float]:
         objects = COCO()
         objects.dataset = ground_truth(truth, masks=False)
         objects.createIndex()
-        judge = COCOeval(objects, objects.loadRes(results(found, masks=False)), "bbox")
+        judge = COCOeval(objects, objects.loadRes(results(found, truth, masks=False)), "bbox")
         judge.evaluate()
         judge.accumulate()
         judge.summarize()

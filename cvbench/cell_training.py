@@ -27,7 +27,7 @@ def fresh_model(job: CellJob, workplace: Workplace) -> Model:
 
 def train_cell(job: CellJob, store: Store, scratch: Path, progress: Progress, device: str) -> tuple[Model, list[int]]:
     """The trained model, and how many samples each stage trained on."""
-    kept, _ = real_part(job.part)
+    kept = real_part(job.part)
     synthetic = synthetic_set(job.synthetic, store) if job.synthetic else None
     data = compose(job.regime, kept, synthetic, refresh=job.refresh, real_share=job.real_share)
     model = fresh_model(job, Workplace(scratch, device))

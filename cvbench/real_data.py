@@ -12,7 +12,7 @@ from cvbench.datasets import blinded
 from cvbench.errors import DataError
 from cvbench.jobs import DataRef, RealPart
 from cvbench.regimes import split_real
-from cvbench.samples import AnnotationKind, Dataset
+from cvbench.samples import AnnotationKind, Dataset, IntArray
 
 
 @dataclass(frozen=True)
@@ -57,13 +57,23 @@ def open_data(data: DataRef) -> OpenedData:
     return opened
 
 
-def real_part(part: RealPart) -> tuple[Dataset, Dataset]:
-    """The real training samples that a cell uses, and those that it holds back."""
+def real_part(part: RealPart) -> Dataset:
+    """The real training samples that a cell uses."""
     train = open_data(part.data).splits.train
-    kept, held_back = split_real(
+    kept, _ = _drawn(part, train)
+    return train if len(kept) == len(train) else train.select(kept)
+
+
+def held_back(part: RealPart) -> Dataset:
+    """The real training samples that a cell does not use."""
+    train = open_data(part.data).splits.train
+    return train.select(_drawn(part, train)[1])
+
+
+def _drawn(part: RealPart, train: Dataset) -> tuple[IntArray, IntArray]:
+    return split_real(
         train.strata(), fraction=part.fraction, per_class=part.per_class, samples=part.samples, seed=part.seed
     )
-    return (train if len(kept) == len(train) else train.select(kept)), train.select(held_back)
 
 
 @lru_cache(maxsize=2)

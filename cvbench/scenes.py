@@ -254,8 +254,9 @@ class InstanceImages(BoxedImages):
         return whole
 
     def annotation_at(self, places: IntArray) -> Mapping[str, AnyArray]:
-        bits = self.bits[_members(self._bit_starts, _members(self.starts, places))]
-        return {**super().annotation_at(places), "bits": bits}
+        starts = self._bit_starts
+        own = [self.bits[starts[number] : starts[number + 1]] for number in _members(self.starts, places)]
+        return {**super().annotation_at(places), "bits": _flat(own, np.zeros(0, np.uint8))}
 
     @classmethod
     def concatenated(cls, parts: Sequence[BoxedImages], spec: DatasetSpec) -> InstanceImages:
@@ -310,7 +311,7 @@ def _members(starts: IntArray, places: IntArray) -> IntArray:
 
 def _flat(parts: Sequence[AnyArray], none: AnyArray) -> AnyArray:
     """All parts in one array of the type of ``none``, which is what there is without any."""
-    return np.concatenate([none, *parts]).astype(none.dtype)
+    return np.concatenate([none, *parts]).astype(none.dtype, copy=False)
 
 
 def _joined_objects(parts: Sequence[BoxedImages]) -> dict[str, AnyArray]:

@@ -38,7 +38,7 @@ from cvbench.jobs import (
 from cvbench.ledger import Status
 from cvbench.plugin_results import checked_chunk, checked_scores
 from cvbench.plugins import load_task, make_plugin
-from cvbench.real_data import open_data, real_part
+from cvbench.real_data import held_back, open_data, real_part
 from cvbench.samples import Dataset, labelled
 from cvbench.store import Artefact, Store
 
@@ -102,8 +102,7 @@ def found(job: Job, store: Store) -> Outcome | None:
 def _fit(job: FitJob, store: Store, progress: Progress, device: str) -> Outcome:
     def write(folder: Path, scratch: Path, progress: Progress) -> Mapping[str, Any]:
         generator = _generator(job)
-        kept, held_back = real_part(job.part)
-        train = held_back if generator.fits_on == "held_back" else kept
+        train = held_back(job.part) if generator.fits_on == "held_back" else real_part(job.part)
         if not len(train):
             raise NotApplicable("no real training samples are held back at this real fraction")
         sampler = generator.fit(
@@ -155,7 +154,7 @@ def prepared_sampler(job: SampleJob, store: Store, device: str) -> Sampler | Fil
     from cvbench.fidelity.probe import load_probe
     from cvbench.filtering import Filtered
 
-    train, _ = real_part(job.fit.part)
+    train = real_part(job.fit.part)
     probe = load_probe(_kept(job.probe, store).folder, device)
     return Filtered(sampler, probe, job.filter.confidence, labelled(train).class_counts())
 
@@ -192,7 +191,7 @@ def _probe(job: ProbeJob, store: Store, progress: Progress, device: str) -> Outc
     def write(folder: Path, scratch: Path, progress: Progress) -> Mapping[str, Any]:
         from cvbench.fidelity.probe import train_probe
 
-        train = labelled(real_part(job.part)[0])
+        train = labelled(real_part(job.part))
         train_probe(train, seed=job.seed, workplace=Workplace(scratch, device), progress=progress).save(folder)
         return {}
 
@@ -208,7 +207,7 @@ def _judge(job: JudgeJob, store: Store, progress: Progress, device: str) -> Outc
 
         progress(0, 1, "judging")
         test = with_labels(open_data(job.part.data).splits.test)
-        train, synthetic = with_labels(real_part(job.part)[0]), with_labels(synthetic_set(job.synthetic, store))
+        train, synthetic = with_labels(real_part(job.part)), with_labels(synthetic_set(job.synthetic, store))
         learnt = load_probe(_kept(job.probe, store).folder, device) if job.probe else None
         probe = learnt or untrained_probe(test.spec, job.seed)
         extractor = make_extractor(job.extractor, probe=probe, spec=test.spec, device=device)

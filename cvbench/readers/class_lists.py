@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cvbench.errors import DataError, near_names
+from cvbench.scenes import IGNORED
 
 FILES = ("classes.json", "classes.txt")
 HINT = (
@@ -84,3 +85,10 @@ def without(classes: ClassList, ignored: Sequence[str], where: str) -> tuple[str
     if not left:
         raise DataError("the option ignore leaves no class", where=where)
     return left
+
+
+def names_in_masks(classes: ClassList, ignored: Sequence[str], where: str) -> tuple[str, ...]:
+    """As :func:`without`; raises :class:`DataError` for more classes than a mask of bytes tells apart, too."""
+    if len(classes.names) > IGNORED:
+        raise DataError(f"{len(classes.names)} classes do not fit a mask of {IGNORED} values", where=where)
+    return without(classes, ignored, where)

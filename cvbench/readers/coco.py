@@ -20,7 +20,7 @@ from cvbench.readers.pictures import EXTENSIONS, entries
 from cvbench.readers.rle import mask_of
 from cvbench.readers.scenes import Annotation, Listing, Scene, SceneOptions, SceneReader
 from cvbench.samples import AnnotationKind, BoolArray, FloatArray
-from cvbench.scenes import Instance
+from cvbench.scenes import Instance, tight_box
 
 Record = Mapping[str, Any]
 GLANCE = 1 << 20  # bytes
@@ -87,6 +87,9 @@ def annotation_files(root: Path) -> Iterator[tuple[str, Path]]:
     places = [folder for folder in (root / "annotations", root) if folder.is_dir()]
     there = [path for folder in places for path in entries(folder) if path.suffix == ".json" and path.is_file()]
     there = [path for path in there if path.name not in ("about.json", "classes.json")]
+    there.sort(
+        key=lambda path: not path.stem.startswith("instances")
+    )  # before captions and keypoints of the same split
     split = False
     for name, usual in SPLIT_NAMES.items():
         inner = [root / one / "_annotations.coco.json" for one in usual]
@@ -137,14 +140,15 @@ class _File:
         self.masks = sum(_has_mask(thing) for thing in self.objects.values())
         self.own: dict[Any, list[Record]] = {key: [] for key in self.pictures}
         for key, thing in self.objects.items():
-            if thing.get("image_id") not in self.own:
-                what = f"annotation {key} is of picture {thing.get('image_id')!r}, which is not there"
+            picture, category = thing.get("image_id"), thing.get("category_id")
+            if not isinstance(picture, int | str) or picture not in self.own:
+                what = f"annotation {key} is of picture {picture!r}, which is not there"
                 findings.problem(file, what, "add the picture, or remove the annotation")
-            elif thing.get("category_id") not in self.numbers:
-                what = f"annotation {key} is of category {thing.get('category_id')!r}, which is not there"
+            elif not isinstance(category, int | str) or category not in self.numbers:
+                what = f"annotation {key} is of category {category!r}, which is not there"
                 findings.problem(file, what, f"the categories are {', '.join(map(str, list(self.numbers)[:20]))}")
             else:
-                self.own[thing["image_id"]].append(thing)
+                self.own[picture].append(thing)
 
     def scenes(self, how: Reads, findings: Findings) -> Iterator[Scene]:
         if how is not _masks:
@@ -323,8 +327,7 @@ def _far_apart(box: Sequence[float], mask: BoolArray) -> bool:
     """Whether x, y, width, height and the mask's own box share less than half of what they cover together."""
     if not mask.any():
         return False
-    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-    own = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], np.float64)
+    own = np.array(tight_box(mask), np.float64)
     given = np.array([box[0], box[1], box[0] + box[2], box[1] + box[3]]).clip(0, [*mask.shape[::-1]] * 2)
     if np.abs(own - given).max() <= FAR:
         return False

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from cvbench.errors import DataError
-from cvbench.readers.class_lists import HINT, class_files, class_list, without
+from cvbench.readers.class_lists import HINT, class_files, class_list, names_in_masks
 from cvbench.readers.findings import Findings
 from cvbench.readers.image_folder import SPLIT_NAMES
 from cvbench.readers.masks import class_mask
@@ -51,9 +51,7 @@ class MaskPairs(SceneReader):
         classes = class_list(root, options.classes)
         if classes is None:
             raise DataError("has no class list", where=str(root), hint=HINT)
-        names = without(classes, options.ignore, str(root))
-        if len(classes.names) > 255:
-            raise DataError(f"{len(classes.names)} classes do not fit a mask of 255 values", where=str(root))
+        names = names_in_masks(classes, options.ignore, str(root))
         if not folders:
             hint = "images/ and masks/, or train/ and trainannot/ with test/ and testannot/"
             raise DataError("has no folders of pictures and masks", where=str(root), hint=hint)

@@ -11,6 +11,7 @@ from cvbench.errors import DataError
 from cvbench.readers.findings import Findings
 from cvbench.readers.frame_files import frame_number, frame_rate, picture_files
 from cvbench.readers.mot_rows import DISTRACTORS, MOT20_DISTRACTORS, read_truth
+from cvbench.readers.pictures import text_lines
 from cvbench.readers.videos import Footage, VideoReader
 
 TWINS = ("-FRCNN", "-SDP", "-DPM")  # MOT17 has every sequence with three sets of detections; the first there is read
@@ -42,7 +43,7 @@ class MotChallenge(VideoReader):
         pictures = picture_files(folder / told.get("imdir", FOLDER))
         frames = FrameFiles(pictures, self.options.channels)
         _hold_to(told, frames, folder / "seqinfo.ini", findings)
-        classes = tuple(labels.read_text(encoding="utf-8").split("\n")) if labels.is_file() else ()
+        classes = tuple(text_lines(labels)) if labels.is_file() else ()
         classes = tuple(name.strip() for name in classes if name.strip())
         distractors = MOT20_DISTRACTORS if folder.name.startswith("MOT20") else DISTRACTORS
         tracks = read_truth(truth, classes, findings, distractors)

@@ -16,7 +16,7 @@ import numpy as np
 from cvbench.errors import DataError
 from cvbench.readers.findings import Findings
 from cvbench.readers.masks import opened, same_size
-from cvbench.readers.pictures import entries, folders_in, pictures_in
+from cvbench.readers.pictures import entries, folders_in, pictures_in, text_lines
 from cvbench.readers.places import find_place
 from cvbench.readers.scenes import SPLITS, Listing, Scene, SceneOptions, SceneReader
 from cvbench.samples import AnnotationKind
@@ -107,7 +107,7 @@ def _split_lists(root: Path, folders: dict[str, Path], findings: Findings) -> di
     found: dict[str, str] = {}
     for split in SPLITS:
         file = root / f"{split}_ids.txt"
-        for name in file.read_text(encoding="utf-8").split() if file.is_file() else ():
+        for name in " ".join(text_lines(file)).split() if file.is_file() else ():
             if name not in folders:
                 findings.problem(file, f"names {name!r}, which is not there", "add it, or remove the line")
             elif found.setdefault(name, split) != split:
@@ -123,7 +123,7 @@ def _tars_of_samples(root: Path) -> list[Path]:
 
 
 def _unpacked_in(root: Path) -> Path:
-    """The folder itself, or, of one that holds nothing but a tar, what is in the tar, unpacked in the cache."""
+    """The folder itself, or, of one with a tar and no samples beside it, what is in the tar, unpacked in the cache."""
     tars = [] if any(True for _ in sample_folders(root)) else _tars_of_samples(root)
     if len(tars) > 1:
         raise DataError(f"holds {len(tars)} tars", where=str(root), hint="keep one, or unpack them")

@@ -1,4 +1,4 @@
-"""Picture files: which files of a folder are pictures, and what their pixels are, whatever form they come in."""
+"""Files of a folder: which are pictures, what their pixels are, whatever form they come in; and lists beside them."""
 
 from __future__ import annotations
 
@@ -41,6 +41,16 @@ def pictures_in(folder: Path) -> Iterator[Path]:
         for path in entries(folder)
         if path.suffix.lower() in EXTENSIONS and path.is_file() and not path.name.startswith(".")
     )
+
+
+def text_lines(file: Path) -> list[str]:
+    """A text file's lines. Raises :class:`DataError` for one that is not UTF-8, or cannot be read."""
+    try:
+        return file.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise DataError("is not UTF-8 text", where=str(file), hint="save it as UTF-8") from None
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", where=str(file)) from None
 
 
 def unequal(sizes: Collection[tuple[int, ...]], folder: Path) -> DataError:

@@ -1,6 +1,6 @@
 """COCO's run-length masks, compressed or not; hand-made ones too, which its own C code trusts to be right.
 
-Format: lengths of runs of 0 and 1 in turn, column by column. Compressed: each length but the first two as the
+Format: lengths of runs of 0 and 1 in turn, column by column. Compressed: each length but the first three as the
 difference from the one before the last, in groups of five bits, the sixth saying that more follow, 48 added.
 """
 
@@ -27,15 +27,6 @@ def mask_of(counts: Sequence[int] | str, height: int, width: int, where: str) ->
         )
     values = np.arange(len(runs)) % 2 == 1
     return np.asarray(np.repeat(values, runs).reshape(width, height).T)
-
-
-def counts_of(mask: BoolArray) -> list[int]:
-    """The lengths of the runs of a bool (H, W) mask; the first is of zeros and may be 0."""
-    flat = mask.T.ravel()
-    ends = np.flatnonzero(np.diff(flat)) + 1
-    edges = np.concatenate([[0], ends, [len(flat)]])
-    runs = np.diff(edges).tolist()
-    return [0, *runs] if len(flat) and flat[0] else runs
 
 
 def _uncompressed(text: str, where: str) -> list[int]:

@@ -144,7 +144,8 @@ class SceneReader(Reader):
     # ------------------------------------------------------------------------------------ pictures
 
     def _opened(self, root: Path, listing: Listing, scenes: Sequence[Scene]) -> Pictures:
-        settings = [READING, self.version, type(self).__name__, root.name, asdict(self.options), listing.classes]
+        options, kind = asdict(self.options), listing.kind.value
+        settings = [READING, self.version, type(self).__name__, root.name, options, listing.classes, kind]
         files = [
             (file.relative_to(root).as_posix() if file.is_relative_to(root) else file.name, number, file)
             for number, scene in enumerate(scenes)
@@ -154,15 +155,20 @@ class SceneReader(Reader):
 
     def _read(self, root: Path, listing: Listing, scenes: Sequence[Scene]) -> Pictures:
         """One data set of all scenes. Raises :class:`DataError` for the first that is broken."""
+
+        def read(scene: Scene) -> Pictures | None:
+            return self._one(root, listing, scene, Findings(strict=True))
+
+        first = read(scenes[0])
+        if first is not None:
+            _refuse_more_than_memory(len(scenes), first.spec, root)
         with ThreadPoolExecutor() as pool:
-            parts = list(pool.map(lambda scene: self._one(root, listing, scene, Findings(strict=True)), scenes))
-        pictures = [part for part in parts if part is not None]
+            pictures = [part for part in (first, *pool.map(read, scenes[1:])) if part is not None]
         sizes = {(part.spec.height, part.spec.width) for part in pictures}
         if len(sizes) > 1:
             raise _unequal(sizes, root)
         channels = max(part.spec.channels for part in pictures)
         spec = replace(pictures[0].spec, channels=channels)
-        _refuse_more_than_memory(len(pictures), spec, root)
         whole: Pictures = gather([_in_channels(part, channels) for part in pictures], spec)
         return whole
 

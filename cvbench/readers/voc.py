@@ -15,11 +15,11 @@ from xml.etree import ElementTree
 import numpy as np
 
 from cvbench.errors import DataError, near_names
-from cvbench.readers.class_lists import ClassList, class_files, class_list, without
+from cvbench.readers.class_lists import ClassList, class_files, class_list, names_in_masks, without
 from cvbench.readers.findings import Findings
 from cvbench.readers.masks import class_mask, opened, same_size
 from cvbench.readers.objects import Box
-from cvbench.readers.pictures import entries, pictures_in
+from cvbench.readers.pictures import entries, pictures_in, text_lines
 from cvbench.readers.places import find_place
 from cvbench.readers.scenes import SPLITS, Listing, Scene, SceneOptions, SceneReader
 from cvbench.samples import AnnotationKind
@@ -95,7 +95,7 @@ class Voc(SceneReader):
     ) -> Listing:
         options: VocOptions = self.options
         classes = class_list(root, options.classes) or ClassList(tuple(VOC_2012.split()))
-        names = without(classes, options.ignore, str(root))
+        names = names_in_masks(classes, options.ignore, str(root))
         listed = class_files(root)
         folders = ("SegmentationClass",) if part == "mask" else ("SegmentationClass", "SegmentationObject")
         scenes = []
@@ -153,7 +153,7 @@ def _split_lists(root: Path, sets: str, pictures: Mapping[str, Path], findings: 
     found: dict[str, str] = {}
     for split in SPLITS:
         file = root / "ImageSets" / sets / f"{split}.txt"
-        for line in file.read_text(encoding="utf-8").splitlines() if file.is_file() else ():
+        for line in text_lines(file) if file.is_file() else ():
             name = line.split()[0] if line.strip() else ""
             if name and name not in pictures:
                 findings.problem(file, f"names {name!r}, which JPEGImages/ lacks", "add it, or remove the line")

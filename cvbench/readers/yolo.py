@@ -17,7 +17,7 @@ import yaml
 from cvbench.errors import DataError
 from cvbench.readers.findings import Findings
 from cvbench.readers.objects import Box, polygons_mask
-from cvbench.readers.pictures import EXTENSIONS, pictures_in
+from cvbench.readers.pictures import EXTENSIONS, pictures_in, text_lines
 from cvbench.readers.scenes import SPLITS, Listing, Scene, SceneOptions, SceneReader
 from cvbench.samples import AnnotationKind, FloatArray
 from cvbench.scenes import Instance
@@ -163,7 +163,7 @@ def _pictures(places: Sequence[Path], findings: Findings, root: Path) -> Iterato
             for folder in sorted((place, *(path for path in place.rglob("*") if path.is_dir()))):
                 yield from pictures_in(folder)
             continue
-        for line in place.read_text(encoding="utf-8").splitlines():
+        for line in text_lines(place):
             picture = next((p for p in (place.parent / line.strip(), root / line.strip()) if p.is_file()), None)
             if not line.strip():
                 continue

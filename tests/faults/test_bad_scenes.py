@@ -250,6 +250,8 @@ COCO_FAULTS = {
         "annotation 1 is of category 9, which is not there. the",
     ),
     "image": (THING | {"image_id": 9}, "annotation 1 is of picture 9, which is not there"),
+    "image list": (THING | {"image_id": [7]}, r"annotation 1 is of picture \[7\], which is not there"),
+    "category mapping": (THING | {"category_id": {}}, "annotation 1 is of category {}, which is not there"),
     "nan": (
         {**THING, "bbox": [1, 1, float("nan"), 2], "segmentation": None},
         r"annotation 1 has a coordinate that is no number: bbox \[1, 1, nan, 2\]",
@@ -384,6 +386,8 @@ def test_broken_voc_lists(tmp_path):
     refused("voc", root, "val.txt: names 'z', which JPEGImages/ lacks")
     (root / "ImageSets" / "Main" / "val.txt").write_text("a\n")
     refused("voc", root, "val.txt: names 'a', which is in train too")
+    (root / "ImageSets" / "Main" / "val.txt").write_bytes("é\n".encode("latin-1"))
+    refused("voc", root, "val.txt: is not UTF-8 text")
     (root / "ImageSets" / "Main" / "val.txt").write_text("c\n")
     (root / "Annotations" / "a.xml").unlink()
     assert "has no XML file: background" in notes("voc", root)

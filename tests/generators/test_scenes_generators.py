@@ -14,7 +14,7 @@ from cvbench_generators.scenes.composing import Scene
 from cvbench_generators.scenes.distractors import draw_distractor
 from cvbench_generators.scenes.layout import learnt_layouts
 from cvbench_generators.scenes.objects import objects_of, whole_objects
-from cvbench_generators.scenes.pasting import Patch, paste
+from cvbench_generators.scenes.pasting import Patch, cutout_of, paste
 from cvbench_generators.scenes.pieces import content_box
 from cvbench_generators.scenes.placing import Ground
 from cvbench_generators.scenes.stock import Stock
@@ -366,6 +366,32 @@ def test_no_distractor_is_cut_from_a_crowd():
     assert stock.boxes_on(0).tolist() == crowded.boxes[1:].tolist()
 
 
+def test_a_neighbour_does_not_come_along_with_what_is_cut():
+    """Poisson blending would show it, and no annotation says that it is there."""
+    image, own, near = np.full((1, 48, 64, 1), 20, np.uint8), *np.zeros((2, 48, 64), np.bool_)
+    own[20:30, 20:30], near[18:34, 32:40] = True, True
+    image[0][own], image[0][near] = 120, 250
+    objects = InstanceImages.of_instances(SPEC, image, [[Instance(0, own), Instance(1, near)]])
+    assert sorted(np.unique(cutout_of(objects, 0).layers[..., 0])) == [20, 120]
+    assert sorted(np.unique(cutout_of(objects, 1).layers[..., 0])) == [20, 250]
+    ground = InstanceImages.of_instances(SPEC, np.full((1, 48, 64, 1), 20, np.uint8), [[]])
+    layers = cutout_of(objects, 0).layers
+    pasted = np.asarray(ground.images[0]).copy()
+    paste(pasted, Patch(0, 10, 10, layers[..., :1], layers[..., 1] > 0, 100), "poisson")
+    assert pasted.max() <= 125
+
+
+def test_objects_on_an_inpainted_picture_are_laid_out_as_in_its_own_likes(tmp_path):
+    """Painted over, it looks like a picture without objects: were it compared so, it would get none."""
+    data = discs(12)
+    bare = np.full((12, 48, 64, 1), 20, np.uint8)
+    bare[:, ::7, ::5] = 24
+    half = InstanceImages.of_instances(SPEC, bare, [[] for _ in range(12)])
+    sampler = fitted(gather([data, half], SPEC), tmp_path, backgrounds="inpainted", alike=0.25, distractors=0)
+    made = drawn(sampler, 200)
+    assert 0.7 < len(made.labels) / 200 < 1.3  # as in the real ones, where half of the pictures have two
+
+
 def test_an_object_whose_box_alone_is_touched_stays():
     thin = np.zeros((48, 64), np.bool_)
     thin[range(10, 16), range(10, 16)] = True  # six pixels: less than would do for one that is covered
@@ -373,6 +399,18 @@ def test_an_object_whose_box_alone_is_touched_stays():
     patch = Patch(1, 14, 10, np.full((2, 2, 1), 255, np.uint8), np.ones((2, 2), np.bool_), 4)
     (found,) = annotated(ground.images, [Scene(0, False, (patch,))], ground, Visibility(0.25, 10)).masks(0)
     assert np.array_equal(found, thin)
+
+
+@pytest.mark.parametrize("kind", [BOXES, INSTANCES])
+def test_of_a_crowd_mostly_covered_the_rest_stays_annotated(kind):
+    """Else people of it would be background."""
+    people = np.zeros((48, 64), np.bool_)
+    people[10:30, 10:30] = True
+    alone = [[Instance(0, people, crowd=True)]]
+    ground = as_kind(InstanceImages.of_instances(SPEC, np.zeros((1, 48, 64, 1), np.uint8), alone), kind)
+    patch = Patch(1, 10, 10, np.full((19, 20, 1), 255, np.uint8), np.ones((19, 20), np.bool_), 380)
+    found = annotated(ground.images, [Scene(0, False, (patch,))], ground, Visibility(0.25, 10))
+    assert found.boxes[found.crowd].tolist() == [[10, 29, 30, 30]]
 
 
 def test_what_it_cannot_do_is_said(tmp_path):

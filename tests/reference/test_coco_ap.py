@@ -71,7 +71,7 @@ def reference(truth, found, masks: bool) -> COCOeval:
         objects = COCO()
         objects.dataset = copy.deepcopy(ground_truth(truth, masks=masks))
         objects.createIndex()
-        listed = results(found, masks=masks)
+        listed = results(found, truth, masks=masks)
         judge = COCOeval(objects, objects.loadRes(listed), "segm" if masks else "bbox")
         judge.evaluate()
         judge.accumulate()

@@ -76,7 +76,7 @@ class CutPaste(Generator):
     licence = "Apache-2.0"
     kinds = frozenset({AnnotationKind.MASK, AnnotationKind.BOXES, AnnotationKind.INSTANCES})
     latent = False
-    version = 3
+    version = 4
     Options = CutPasteOptions
 
     def reads(self) -> tuple[Path, ...]:

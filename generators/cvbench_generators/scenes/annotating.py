@@ -82,7 +82,10 @@ def _pasted(scene: Scene, owners: Owners, least: Visibility) -> list[Piece]:
 
 
 def _kept(scene: Scene, owners: Owners, backgrounds: InstanceImages, least: Visibility) -> list[Piece]:
-    """What is seen of the background's own objects; one that nothing covers is as it was."""
+    """What is seen of the background's own objects; one that nothing covers is as it was.
+
+    A crowd stays annotated however little of it is seen: no pixel of it may count as background.
+    """
     pieces, width = [], owners.shape[1]
     for piece in pieces_of(backgrounds, scene.background):
         if scene.flipped:
@@ -91,7 +94,7 @@ def _kept(scene: Scene, owners: Owners, backgrounds: InstanceImages, least: Visi
         covered = owners[y1:y2, x1:x2] > 0
         if (piece.mask & covered).any():
             seen = piece.mask & ~covered
-            if not least.enough(seen, int(np.count_nonzero(piece.mask))):
+            if not (seen.any() if piece.crowd else least.enough(seen, int(np.count_nonzero(piece.mask)))):
                 continue
             piece = Piece(piece.label, x1, y1, seen, piece.crowd).tight()
         pieces.append(piece)
@@ -111,7 +114,7 @@ def _kept_boxes(
         left, top = int(x1), int(y1)
         seen = owners[top : int(np.ceil(y2)), left : int(np.ceil(x2))] == 0
         if not seen.all():
-            if not least.enough(seen, seen.size):
+            if not (seen.any() if backgrounds.crowd[number] else least.enough(seen, seen.size)):
                 continue
             a, b, c, d = tight_box(seen)
             x1, y1, x2, y2 = max(x1, left + a), max(y1, top + b), min(x2, left + c), min(y2, top + d)

@@ -13,6 +13,7 @@ from cvbench.decoding import read_picture
 from cvbench.errors import DataError, NotApplicable
 from cvbench.samples import AnnotationKind, DatasetSpec, Pictures, UInt8Array
 from cvbench.scenes import BACKGROUND, IGNORED, BoxedImages, InstanceImages, SegmentedImages
+from cvbench_generators.scenes.pieces import whole_pixels
 
 INPAINT_RADIUS = 3  # pixels around the hole that OpenCV's method looks at
 GROWN = 2  # pixels: an object's mask is grown before it is painted over, for the blur of its edge
@@ -48,8 +49,7 @@ def _holes(train: Pictures, objects: InstanceImages) -> UInt8Array:
     for place, hole in enumerate(holes):
         own = boxed.objects(place)
         for number in range(own.start, own.stop):
-            x1, y1 = np.floor(boxed.boxes[number, :2]).astype(int)
-            x2, y2 = np.ceil(boxed.boxes[number, 2:]).astype(int)
+            x1, y1, x2, y2 = whole_pixels(boxed.boxes[number])
             hole[y1:y2, x1:x2] |= boxed.cut_mask(number) if isinstance(boxed, InstanceImages) else np.bool_(True)
         cv2.dilate(hole, np.ones((2 * GROWN + 1, 2 * GROWN + 1), np.uint8), dst=hole)
     return holes

@@ -61,11 +61,9 @@ def cropped(objects: InstanceImages, options: CutPasteOptions) -> LabelledImages
     nothing foreign.
     """
     side, numbers = options.object_side, whole_objects(objects, options.least_pixels)
-    picture_of = np.searchsorted(objects.starts, numbers, side="right") - 1
     crops = np.empty((len(numbers), side, side, objects.spec.channels + 1), np.uint8)
-    for crop, number, picture in zip(crops, numbers.tolist(), picture_of.tolist(), strict=True):
-        x, y = objects.boxes[number, :2].astype(int).tolist()
-        layers = cutout_of(objects.images[picture], (x, y), objects.cut_mask(number)).layers
+    for crop, number in zip(crops, numbers.tolist(), strict=True):
+        layers = cutout_of(objects, number).layers
         outside = layers[..., -1] == 0
         layers[outside] = layers[outside].mean(axis=0).round()
         _put_into(crop, layers)

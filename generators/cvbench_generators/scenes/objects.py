@@ -18,12 +18,11 @@ from cvbench.samples import AnnotationKind, BoolArray, Dataset, IntArray, UInt8A
 from cvbench.scenes import (
     BACKGROUND,
     BoxedImages,
-    Float32Array,
     InstanceImages,
     SegmentedImages,
     tight_box,
 )
-from cvbench_generators.scenes.pieces import Piece, areas, as_instances, at_border
+from cvbench_generators.scenes.pieces import Piece, areas, as_instances, at_border, ellipse, whole_pixels
 
 THING_SHARE = 0.25  # of the picture: a class whose pixels lie in regions larger on average is not one of things
 THING_AT_BORDER = 0.55  # of a class's pixels in regions at the border: CamVid's cars have 0.51, its fences 0.60
@@ -119,10 +118,10 @@ def _grabbed(train: BoxedImages, seed: int, progress: Progress) -> tuple[Instanc
     guessed = 0
     for done, (number, picture) in enumerate(zip(chosen.tolist(), picture_of.tolist(), strict=True)):
         progress(done, len(chosen), "cutting objects out of their boxes")
-        x1, y1, x2, y2 = _whole_pixels(train.boxes[number])
+        x1, y1, x2, y2 = whole_pixels(train.boxes[number])
         mask = _grab(np.asarray(train.images[picture]), (x1, y1, x2, y2))
         if mask is None:
-            mask, guessed = _ellipse(y2 - y1, x2 - x1), guessed + 1
+            mask, guessed = ellipse(y2 - y1, x2 - x1), guessed + 1
         pieces[picture].append(Piece(int(train.labels[number]), x1, y1, mask).tight())
     spec = replace(train.spec, kind=AnnotationKind.INSTANCES)
     return as_instances(spec, train.images, pieces), (_cut_by(len(chosen), guessed),)
@@ -144,12 +143,6 @@ def _some_of_each_class(train: BoxedImages, seed: int) -> IntArray:
         own = np.flatnonzero((train.labels == label) & ~train.crowd)
         chosen.append(rng.permutation(own)[:MOST_GRABBED])
     return np.sort(np.concatenate(chosen))
-
-
-def _whole_pixels(box: Float32Array) -> tuple[int, int, int, int]:
-    x1, y1 = np.floor(box[:2]).astype(int).tolist()
-    x2, y2 = np.ceil(box[2:]).astype(int).tolist()
-    return x1, y1, x2, y2
 
 
 def _grab(image: UInt8Array, box: tuple[int, int, int, int]) -> BoolArray | None:
@@ -189,10 +182,3 @@ def _largest_region(mask: UInt8Array) -> BoolArray | None:
     filled = np.zeros(mask.shape, np.uint8)
     cv2.drawContours(filled, [max(outlines, key=cv2.contourArea)], -1, 1, cv2.FILLED)
     return filled.astype(np.bool_)
-
-
-def _ellipse(height: int, width: int) -> BoolArray:
-    """bool (h, w): the ellipse that touches all four sides."""
-    rows = (np.arange(height)[:, None] + 0.5) / height * 2 - 1
-    columns = (np.arange(width)[None] + 0.5) / width * 2 - 1
-    return np.asarray(rows**2 + columns**2 <= 1) if min(height, width) > 1 else np.ones((height, width), np.bool_)

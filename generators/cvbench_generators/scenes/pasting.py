@@ -7,9 +7,12 @@ from math import ceil
 
 import cv2
 import numpy as np
+from scipy.ndimage import distance_transform_edt
 
 from cvbench.samples import BoolArray, FloatArray, UInt8Array
+from cvbench.scenes import InstanceImages
 from cvbench_generators.scenes import Blend
+from cvbench_generators.scenes.pieces import pieces_of, union
 
 SURROUNDINGS = 7  # pixels of its real surroundings that a cutout brings along, for soft edges
 SOFTNESS = 1.0  # standard deviation of the Gaussian edge in pixels
@@ -59,13 +62,23 @@ class Patch:
         return whole, (slice(top - self.y, low - self.y), slice(left - self.x, right - self.x))
 
 
-def cutout_of(image: UInt8Array, corner: tuple[int, int], mask: BoolArray) -> Cutout:
-    """The object with this mask (h, w), its upper left pixel at ``corner`` (x, y) of the picture (H, W, C)."""
-    (x, y), (high, wide), around = corner, mask.shape, SURROUNDINGS
-    rows = np.clip(np.arange(y - around, y + high + around), 0, image.shape[0] - 1)
+def cutout_of(objects: InstanceImages, number: int) -> Cutout:
+    """The object with this number (0..M - 1).
+
+    No neighbour comes along, which would be in the picture and in no annotation: the ground nearest to it stands in
+    its place.
+    """
+    picture = int(np.searchsorted(objects.starts, number, side="right")) - 1
+    image, mask, around = objects.images[picture], objects.cut_mask(number), SURROUNDINGS
+    (x, y), (high, wide) = objects.boxes[number, :2].astype(int).tolist(), mask.shape
+    rows = np.clip(np.arange(y - around, y + high + around), 0, image.shape[0] - 1)[:, None]
     columns = np.clip(np.arange(x - around, x + wide + around), 0, image.shape[1] - 1)
     alpha = np.pad(mask.astype(np.uint8) * np.uint8(255), around)
-    pixels = image[rows[:, None], columns]
+    occupied = union(pieces_of(objects, picture), *image.shape[:2])
+    pixels, ground = image[rows, columns], ~occupied[rows, columns] & (alpha == 0)
+    if ground.any() and not (ground | (alpha > 0)).all():
+        nearest = distance_transform_edt(~ground, return_distances=False, return_indices=True)
+        pixels = np.where((alpha > 0)[..., None], pixels, pixels[tuple(nearest)])
     return Cutout(np.dstack([pixels, alpha]), pixels[alpha > 0].mean(axis=0))
 
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from cvbench.samples import BoolArray, DatasetSpec, IntArray, UInt8Array
-from cvbench.scenes import BoxedImages, InstanceImages
+from cvbench.scenes import BoxedImages, Float32Array, InstanceImages
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,22 @@ def as_instances(spec: DatasetSpec, images: UInt8Array, pieces: Sequence[Sequenc
     )
 
 
+def union(pieces: Sequence[Piece], height: int, width: int) -> BoolArray:
+    """bool (H, W): where any of them is."""
+    covered = np.zeros((height, width), np.bool_)
+    for piece in pieces:
+        x1, y1, x2, y2 = piece.box
+        covered[y1:y2, x1:x2] |= piece.mask
+    return covered
+
+
+def ellipse(height: int, width: int) -> BoolArray:
+    """bool (h, w): the ellipse that touches all four sides; all of what is too small for one."""
+    mask = np.zeros((height, width), np.uint8)
+    cv2.ellipse(mask, (((width - 1) / 2, (height - 1) / 2), (width, height), 0.0), 1, cv2.FILLED)
+    return np.asarray(mask.astype(np.bool_) if mask.any() else ~mask.astype(np.bool_))
+
+
 def starts_of(parts: Sequence[Sequence[object]]) -> IntArray:
     """(N + 1,) where each picture's own begin when all stand in one row."""
     return np.cumsum([0, *map(len, parts)], dtype=np.int64)
@@ -84,6 +100,13 @@ def content_box(image: UInt8Array) -> tuple[int, int, int, int]:
     lying = (x1, x2) == (0, width) and abs(y1 - (height - y2)) <= 1
     standing = (y1, y2) == (0, height) and abs(x1 - (width - x2)) <= 1
     return (x1, y1, x2, y2) if lying or standing else (0, 0, width, height)
+
+
+def whole_pixels(box: Float32Array) -> tuple[int, int, int, int]:
+    """x1, y1, x2, y2 of all pixels that a box has a part of."""
+    x1, y1 = np.floor(box[:2]).astype(int).tolist()
+    x2, y2 = np.ceil(box[2:]).astype(int).tolist()
+    return x1, y1, x2, y2
 
 
 def bounds(mask: BoolArray) -> tuple[int, int, int, int]:

@@ -9,7 +9,7 @@ import numpy as np
 from cvbench.samples import IntArray, Pictures
 from cvbench.scenes import BoxedImages, Float32Array, InstanceImages
 from cvbench_generators.scenes import REAL, CutPasteOptions
-from cvbench_generators.scenes.layout import Layouts, looks_of
+from cvbench_generators.scenes.layout import Layouts
 from cvbench_generators.scenes.objects import whole_objects
 from cvbench_generators.scenes.pasting import Cutout, cutout_of
 from cvbench_generators.scenes.pieces import content_box
@@ -26,7 +26,6 @@ class Stock:
     drawn: bool
     _whole: IntArray = field(init=False, repr=False)
     _picture_of: IntArray = field(init=False, repr=False)
-    _lenders: dict[int, IntArray] = field(init=False, repr=False, default_factory=dict)
     _candidates: dict[tuple[int, int], IntArray] = field(init=False, repr=False, default_factory=dict)
     _content: dict[int, Float32Array] = field(init=False, repr=False, default_factory=dict)
     _cutouts: dict[int, Cutout] = field(init=False, repr=False, default_factory=dict)
@@ -63,11 +62,10 @@ class Stock:
 
     def lenders(self, background: int) -> IntArray:
         """The training pictures that lend this background objects and layout: those that look most like it."""
-        if background not in self._lenders:
-            share = 1.0 if self.options.texture_folder else self.options.alike
-            looks = looks_of(self.backgrounds.images[background : background + 1])[0]
-            self._lenders[background] = self.layouts.alike(looks, share)
-        return self._lenders[background]
+        looks = self.layouts.looks
+        if self.options.texture_folder is not None:
+            return np.arange(len(looks), dtype=np.int64)
+        return self.layouts.alike(looks[background], self.options.alike)  # as it was with its objects
 
     def candidates(self, background: int, label: int) -> IntArray:
         """Numbers of the objects of a class that suit a background; of any picture, where the lenders have none."""
@@ -81,7 +79,5 @@ class Stock:
     def cutout(self, number: int) -> Cutout:
         """The object with this number."""
         if number not in self._cutouts:
-            picture = int(np.searchsorted(self.objects.starts, number, side="right")) - 1
-            x, y = self.objects.boxes[number, :2].astype(int).tolist()
-            self._cutouts[number] = cutout_of(self.objects.images[picture], (x, y), self.objects.cut_mask(number))
+            self._cutouts[number] = cutout_of(self.objects, number)
         return self._cutouts[number]

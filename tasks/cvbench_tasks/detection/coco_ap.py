@@ -2,11 +2,12 @@
 
 What is COCO's, and not ours to change: 101 recall points, IoU 0.5 to 0.95 in steps of 0.05, at most 100 detections
 of a class per picture, and objects below 32² or above 96² pixels as small or large (Lin et al., arXiv 1405.0312).
+A box without a mask is as large as the box itself, where COCO's own files give its mask's area.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -28,11 +29,11 @@ def score(found: Iterable[Any], truth: BoxedImages, *, masks: bool) -> Scores:
     Crowds are neither hits nor misses. A class or size without objects is NaN per class, and in no mean.
     Raises :class:`PluginError` for detections that do not fit, :class:`DataError` without any object to find.
     """
-    listed = _checked(found, truth, masks=masks)
+    listed = results(found, truth, masks=masks)
     if not (~truth.crowd).any():
         raise DataError("there is no object to be found in the test split", where=truth.spec.name)
     objects = COCO(ground_truth(truth, masks=masks))
-    judge = COCOeval_faster(objects, objects.loadRes(results(listed, masks=masks)), "segm" if masks else "bbox")
+    judge = COCOeval_faster(objects, objects.loadRes(listed), "segm" if masks else "bbox")
     judge.evaluate()
     judge.accumulate()
     # thresholds, recall points, classes, sizes (all first), most detections; thresholds, classes, sizes, most
@@ -81,10 +82,10 @@ def ground_truth(truth: BoxedImages, *, masks: bool) -> dict[str, Any]:
     }
 
 
-def results(found: Sequence[Detections], *, masks: bool) -> list[dict[str, Any]]:
-    """The detections as a COCO result file's content."""
+def results(found: Iterable[Any], truth: BoxedImages, *, masks: bool) -> list[dict[str, Any]]:
+    """The detections as a COCO result file's content: each picture's masks are coded as they come."""
     listed: list[dict[str, Any]] = []
-    for place, one in enumerate(found):
+    for place, one in enumerate(_checked(found, truth, masks=masks)):
         outlines = _encoded(one.masks) if masks and one.masks is not None else None
         for at in range(len(one.scores)):
             x1, y1, x2, y2 = one.boxes[at].tolist()
@@ -98,15 +99,15 @@ def results(found: Sequence[Detections], *, masks: bool) -> list[dict[str, Any]]
     return listed
 
 
-def _checked(found: Iterable[Any], truth: BoxedImages, *, masks: bool) -> list[Detections]:
-    listed = []
+def _checked(found: Iterable[Any], truth: BoxedImages, *, masks: bool) -> Iterator[Detections]:
+    count = 0
     for one in found:
         if not isinstance(one, Detections):
             raise PluginError(f"predictions must be Detections, one per picture, not {type(one).__name__}")
-        listed.append(one.checked(truth.spec, masks=masks))
-    if len(listed) != len(truth):
-        raise PluginError(f"{len(listed)} predictions for {len(truth)} test pictures")
-    return listed
+        yield one.checked(truth.spec, masks=masks)
+        count += 1
+    if count != len(truth):
+        raise PluginError(f"{count} predictions for {len(truth)} test pictures")
 
 
 def _encoded(masks: AnyArray) -> list[dict[str, Any]]:

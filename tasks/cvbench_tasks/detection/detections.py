@@ -68,13 +68,10 @@ def as_boxes(predictions: Iterable[Detections], data: BoxedImages) -> BoxedImage
 
 def as_instances(predictions: Iterable[Detections], data: InstanceImages) -> InstanceImages:
     """The pictures with what was surely found in them and has a mask."""
-    found = [
-        [
-            Instance(int(label), mask)
-            for mask, label, score in zip(one.masks, one.labels, one.scores, strict=True)
-            if score >= SURE and mask.any()
-        ]
-        for one in predictions
-        if one.masks is not None
-    ]
+    found = []
+    for one in predictions:
+        masks = one.checked(data.spec, masks=True).masks
+        assert masks is not None
+        rows = zip(masks, one.labels, one.scores, strict=True)
+        found.append([Instance(int(label), mask) for mask, label, score in rows if score >= SURE and mask.any()])
     return InstanceImages.of_instances(data.spec, data.images, found)

@@ -134,7 +134,8 @@ def yolo_models(*, masks: bool) -> Sequence[ModelInfo]:
         names = [f"{family}{size}-seg" for family, sizes in YOLO_SEG.items() for size in sizes]
     else:
         names = [f"{family}{size}" for family, sizes in YOLO.items() for size in sizes]
-    return [ModelInfo(name, "ultralytics' network of that name", "AGPL-3.0") for name in names]
+    version = 2 if masks else 1
+    return [ModelInfo(name, "ultralytics' network of that name", "AGPL-3.0", version) for name in names]
 
 
 def in_ultralytics(name: str, *, masks: bool) -> bool:

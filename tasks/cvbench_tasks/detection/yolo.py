@@ -122,10 +122,13 @@ class Yolo(Network):
         return batch
 
     def _cells(self, masks: Tensor, height: int, width: int) -> Tensor:
-        """float (k, H/4, W/4): 1 for a cell that the object covers at least half of."""
+        """float (k, H/4, W/4) in [0, 1]: how much of a cell the object covers.
+
+        Half or nothing would make a mask as coarse as the cells, where a network's own, upsampled, is finer.
+        """
         large = nn.functional.interpolate(masks[:, None].float(), scale_factor=self.enlarge)[:, 0]
         padded = nn.functional.pad(large, (0, width - large.shape[-1], 0, height - large.shape[-2]))
-        return (nn.functional.avg_pool2d(padded[:, None], MASK_STRIDE)[:, 0] >= 0.5).float()
+        return nn.functional.avg_pool2d(padded[:, None], MASK_STRIDE)[:, 0]
 
     def _criterion(self) -> Any:
         if getattr(self.net, "criterion", None) is None:

@@ -60,7 +60,7 @@ def _mirrored(allowed: bool) -> list[Any]:
 
 
 def _cropped(side: int) -> list[Any]:
-    return [v2.RandomCrop(side, pad_if_needed=True, fill=BEYOND)] if side else []
+    return [v2.RandomCrop(side)] if side else []
 
 
 def _composed(steps: list[Any]) -> Augment | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
@@ -16,7 +15,7 @@ from cvbench_generators.scenes.backgrounds import void_label
 from cvbench_generators.scenes.layout import Layouts, learnt_layouts
 from cvbench_generators.scenes.learnt import LayoutOptions
 from cvbench_generators.scenes.objects import objects_of
-from cvbench_generators.scenes.pieces import Piece, as_instances, content_box, pieces_of
+from cvbench_generators.scenes.pieces import Piece, as_instances, content_box, ellipse, pieces_of, union, whole_pixels
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ def regions_of(train: Dataset, options: LayoutOptions, name: str) -> Regions:
     for place in range(len(train)):
         pieces, image = pieces_of(objects, place), np.asarray(train.images[place])
         taken_apart.append(_regions(image, pieces, layouts, place))
-        hole = _union(pieces, spec.height, spec.width)
+        hole = union(pieces, spec.height, spec.width)
         if isinstance(train, SegmentedImages):
             grounds[place] = _filled(train.masks[place], hole, void_label(spec))
         colours[place] = _mean_colours(image, grounds[place], hole, classes)
@@ -111,14 +110,6 @@ def _regions(image: UInt8Array, pieces: list[Piece], layouts: Layouts, place: in
         found.append(Region(piece, colour, entry, fixed))
         entry += not piece.crowd
     return tuple(found)
-
-
-def _union(pieces: list[Piece], height: int, width: int) -> BoolArray:
-    covered = np.zeros((height, width), np.bool_)
-    for piece in pieces:
-        x1, y1, x2, y2 = piece.box
-        covered[y1:y2, x1:x2] |= piece.mask
-    return covered
 
 
 def _filled(mask: UInt8Array, hole: BoolArray, otherwise: int) -> UInt8Array:
@@ -146,12 +137,7 @@ def _ellipses(train: BoxedImages) -> InstanceImages:
         pieces.append([])
         own = train.objects(place)
         for number in range(own.start, own.stop):
-            x1, y1 = np.floor(train.boxes[number, :2]).astype(int).tolist()
-            x2, y2 = np.ceil(train.boxes[number, 2:]).astype(int).tolist()
-            mask = np.zeros((y2 - y1, x2 - x1), np.uint8)
-            corners = ((x2 - x1 - 1) / 2, (y2 - y1 - 1) / 2), (x2 - x1, y2 - y1), 0.0
-            cv2.ellipse(mask, corners, 1, cv2.FILLED)
-            mask |= np.uint8(not mask.any())
+            x1, y1, x2, y2 = whole_pixels(train.boxes[number])
             label, crowd = int(train.labels[number]), bool(train.crowd[number])
-            pieces[-1].append(Piece(label, x1, y1, mask.astype(np.bool_), crowd).tight())
+            pieces[-1].append(Piece(label, x1, y1, ellipse(y2 - y1, x2 - x1), crowd).tight())
     return as_instances(replace(train.spec, kind=AnnotationKind.INSTANCES), train.images, pieces)
