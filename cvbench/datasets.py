@@ -59,7 +59,8 @@ def as_kind(data: Dataset, kind: AnnotationKind) -> Dataset:
         return boxes_alone(data)
     if isinstance(data, InstanceImages) and kind is AnnotationKind.MASK:
         return painted(data)
-    raise DataError(f"is annotated with {data.spec.kind.value}, {kind.value} is needed", where=data.spec.name)
+    what = f"is annotated with {data.spec.kind.value}, {kind.value} is needed"
+    raise DataError(what, where=data.spec.name, hint="`cvbench check-data` tells how it was read, and why")
 
 
 def blinded(data: Dataset) -> Dataset:

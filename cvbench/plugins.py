@@ -175,6 +175,7 @@ def make_options(cls: type[OptionsT], given: Mapping[str, Any], *, where: str = 
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         words = f"{first['msg'][0].lower()}{first['msg'][1:]}".replace("input should", "must")
+        words = words.replace("be a valid array", "be a list in brackets, such as [64, 64] or [a, b]")
         raise UserError(f"option {key!r}: {words}, not {reprlib.repr(first['input'])}", where=where) from None
 
 

@@ -64,7 +64,8 @@ def recognise(root: Path) -> str:
     raise DataError(
         "no reader knows this format",
         where=str(root),
-        hint=f"looked for: {', '.join(tried)}. A folder of pictures is root/train/<class>/*.png and root/test/…",
+        hint=f"looked for: {', '.join(tried)}. Classes are root/train/<class>/*.png and root/test/…; "
+        "masks root/images/*.png and root/masks/*.png",
     )
 
 

@@ -41,7 +41,7 @@ def class_list(root: Path, given: Sequence[str]) -> ClassList | None:
         return _sound(ClassList(tuple(given)), "the option classes")
     for file in class_files(root):
         try:
-            text = file.read_text(encoding="utf-8")
+            text = file.read_text(encoding="utf-8-sig")  # with the mark that Notepad writes
             found = _of_json(json.loads(text)) if file.suffix == ".json" else _of_lines(text)
         except (ValueError, TypeError) as error:  # JSON's and UTF-8's own are ValueErrors
             hint = 'a list of names, or a mapping {"background": 0, "thing": [255, 255, 255]} to greys or colours'

@@ -143,7 +143,9 @@ class _File:
             picture, category = thing.get("image_id"), thing.get("category_id")
             if not isinstance(picture, int | str) or picture not in self.own:
                 what = f"annotation {key} is of picture {picture!r}, which is not there"
-                findings.problem(file, what, "add the picture, or remove the annotation")
+                same = str(picture) in map(str, self.own)
+                alike = "ids are texts in one place and numbers in the other: write both as numbers"
+                findings.problem(file, what, alike if same else "add the picture, or remove the annotation")
             elif not isinstance(category, int | str) or category not in self.numbers:
                 what = f"annotation {key} is of category {category!r}, which is not there"
                 findings.problem(file, what, f"the categories are {', '.join(map(str, list(self.numbers)[:20]))}")

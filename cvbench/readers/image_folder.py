@@ -119,6 +119,8 @@ class ImageFolder(Reader):
     @classmethod
     def recognises(cls, root: Path) -> bool:
         folders = folders_in(split_folders(root).get("train", root))
+        if any(folder.name == "images" for folder in folders):  # beside it are masks, whatever their folder is called
+            return False
         return any(True for folder in folders for _ in pictures_in(folder))
 
     def check(self, root: Path) -> Iterator[Finding]:

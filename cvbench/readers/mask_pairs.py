@@ -140,7 +140,7 @@ def _pairs(pictures: Path, masks: Path, findings: Findings) -> Iterator[tuple[Pa
         if mask is None:
             if other := [path for path in unread if path.stem in {picture.stem + end for end in MASK_ENDINGS}]:
                 hint = "save masks as PNG: JPEG changes their values"
-                findings.problem(picture, f"its mask {other[0].name} is of a type that is not read", hint)
+                findings.problem(picture, f"its mask is of a type that is not read ({other[0].suffix})", hint)
             else:
                 findings.problem(picture, f"has no mask in {masks.name}/", "add a PNG of its name, or remove it")
         elif mask in used:

@@ -84,6 +84,11 @@ def class_mask(
 
 
 def _by_value(image: Any, file: Path) -> IntArray:
+    if image.mode == "F":
+        hint = "save it as a PNG of 8 bits"
+        raise DataError("a mask of floating-point numbers", where=str(file), hint=hint)
+    if image.mode in ("RGB", "RGBA") and (np.asarray(image)[..., :3].T == np.asarray(image)[..., 0].T).all():
+        image = image.getchannel(0)  # grey, saved in colour
     if image.mode not in ("1", "L", "P") and not image.mode.startswith("I"):
         hint = 'write classes.json: {"sky": [128, 128, 128], …}'
         raise DataError(f"a mask in {image.mode} colours, and the class list has none", where=str(file), hint=hint)

@@ -87,7 +87,9 @@ class Nuclei(ObjectMasks):
 def sample_folders(root: Path) -> Iterator[Path]:
     """The folders of single pictures, in the root or one level down (``stage1_train``), by name."""
     for folder in (root, *folders_in(root)):
-        yield from (path for path in folders_in(folder) if (path / "images").is_dir() and (path / "masks").is_dir())
+        samples = [path for path in folders_in(folder) if (path / "images").is_dir()]
+        if any((path / "masks").is_dir() for path in samples):  # stage1_test has none at all
+            yield from samples
 
 
 def _objects(masks: Sequence[Path], height: int, width: int, findings: Findings) -> list[Instance]:

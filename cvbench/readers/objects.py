@@ -56,10 +56,12 @@ def sound_boxes(boxes: Sequence[Box], height: int, width: int, where: Path | str
 
 
 def sound_instances(masks: Sequence[Instance], where: Path | str, findings: Findings) -> list[Instance]:
-    """Those with a pixel; what has none is dropped and noted."""
+    """Those with a pixel, each once; the others are dropped and noted."""
     kept = [one for one in masks if one.mask.any()]
+    single = {(one.label, one.crowd, np.packbits(one.mask).tobytes()): one for one in kept}
     findings.note_count(where, len(masks) - len(kept), "object", "without a pixel: dropped")
-    return kept
+    findings.note_count(where, len(kept) - len(single), "object", "there twice: dropped")
+    return list(single.values())
 
 
 def polygons_mask(

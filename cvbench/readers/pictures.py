@@ -14,6 +14,7 @@ from cvbench.errors import DataError
 from cvbench.samples import UInt8Array
 
 EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"})
+TURNED = "turned as EXIF says"
 DECODER = 2  # raise it when the same files give other pixels
 MOST_PIXELS = 100_000_000  # of one picture; more is a decompression bomb
 
@@ -77,7 +78,7 @@ def conversions(file: Path) -> Iterator[str]:
             if opened.mode.startswith("I") or any(";16" in str(tile[3]) for tile in opened.tile):
                 yield "of 16 bits per channel: scaled down to 8"
             if opened.getexif().get(ExifTags.Base.Orientation, 1) > 1:
-                yield "turned as EXIF says"
+                yield TURNED
             if getattr(opened, "n_frames", 1) > 1:
                 yield "of several frames: the first is taken"
 

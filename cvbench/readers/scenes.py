@@ -24,10 +24,10 @@ from cvbench.datasets import gather
 from cvbench.errors import DataError, counted
 from cvbench.readers.decoded import decoded_once, listing_key
 from cvbench.readers.findings import Findings, summed_up
-from cvbench.readers.items import Item, items_of
+from cvbench.readers.items import Item, items_of, named
 from cvbench.readers.letterbox import Letterbox
 from cvbench.readers.objects import Box, sound_boxes, sound_instances
-from cvbench.readers.pictures import conversions, decode, unequal
+from cvbench.readers.pictures import TURNED, conversions, decode, unequal
 from cvbench.readers.places import WHICH_FOLDER
 from cvbench.regimes import split_real
 from cvbench.samples import AnnotationKind, DatasetSpec, Pictures, UInt8Array
@@ -205,15 +205,22 @@ class SceneReader(Reader):
                 if told in INSTEAD:
                     findings.note(root, INSTEAD[told])
                 listing = self._whole(listing, root)
-            converted: Counter[str] = Counter()
+            converted: dict[str, list[str]] = {}
+            channels: Counter[int] = Counter()
             for scene in listing.scenes:
                 data = self._one(root, listing, scene, findings)
                 if data is not None:
-                    converted.update(conversions(scene.picture))
+                    for what in conversions(scene.picture):
+                        converted.setdefault(what, []).append(scene.picture.name)
+                    channels[data.spec.channels] += 1
                     sizes.add((data.spec.height, data.spec.width))
                     items += _item(root, scene, data)
-            for what, number in converted.items():
-                findings.note(root, f"{counted(number, 'picture')} {what}")
+            for what, names in converted.items():
+                fits = f", and the annotation must fit that ({named(names)})" if what == TURNED else ""
+                findings.note(root, f"{counted(len(names), 'picture')} {what}{fits}")
+            if grey := channels[1] if len(channels) > 1 else 0:
+                what = f"{grey:,} of {channels.total():,} pictures {'is' if grey == 1 else 'are'} grey among RGB ones"
+                findings.note(root, f"{what}: made RGB")
             if len(sizes) > 1:
                 findings.blame(_unequal(sizes, root))
         except DataError as error:

@@ -37,8 +37,9 @@ MOST_XML = 16 << 20  # bytes of one file
 class VocOptions(SceneOptions):
     """And ``annotation``: ``boxes`` of the XML files, a class ``mask`` or ``instances``; else boxes where there are.
 
-    ``classes``: names, without them those that the XML files have; of masks, background first. ``ignore``: names
-    left out. ``first_pixel``: 1 as VOC says, 0 for files whose boxes count from 0.
+    ``classes``: names, else those in ``classes.txt`` or ``classes.json``, else those that the XML files have, or of
+    masks, where background comes first, Pascal's own. ``ignore``: names left out. ``first_pixel``: 1 as VOC says, 0 for
+    files whose boxes count from 0.
     """
 
     annotation: Part | None = None
@@ -94,7 +95,10 @@ class Voc(SceneReader):
         self, root: Path, part: Part, pictures: Mapping[str, Path], splits: Mapping[str, str], findings: Findings
     ) -> Listing:
         options: VocOptions = self.options
-        classes = class_list(root, options.classes) or ClassList(tuple(VOC_2012.split()))
+        classes = class_list(root, options.classes)
+        if classes is None:
+            findings.note(root, "has no class list: values are named as in Pascal VOC (1 is aeroplane, 2 bicycle, …)")
+            classes = ClassList(tuple(VOC_2012.split()))
         names = names_in_masks(classes, options.ignore, str(root))
         listed = class_files(root)
         folders = ("SegmentationClass",) if part == "mask" else ("SegmentationClass", "SegmentationObject")

@@ -1,6 +1,7 @@
 """Bad scenes: `open` says the first fault in one line that names the file, `check-data` says them all."""
 
 import json
+import shutil
 import tarfile
 
 import numpy as np
@@ -55,7 +56,7 @@ def pair_faults():
         ),
         "16 bits": (lambda r: mask(r / "trainannot/1.png", striped().astype(np.uint16) * 999), r"the values 999, 1998"),
         "colours": (
-            lambda r: mask(r / "trainannot/1.png", np.zeros((6, 8, 3), np.uint8)),
+            lambda r: mask(r / "trainannot/1.png", np.full((6, 8, 3), (9, 9, 8), np.uint8)),
             r"in RGB colours",
         ),
         "no mask": (lambda r: (r / "trainannot/1.png").unlink(), r"train/1.png: has no mask in trainannot"),
@@ -134,7 +135,7 @@ def test_masks_that_are_no_masks_or_not_there(tmp_path, cvbench):
     for number in range(5):
         mask(tmp_path / "masks" / f"{number}.jpg", striped(classes=2))
     assert recognise(tmp_path) == "mask-pairs"
-    refused("mask-pairs", tmp_path, "its mask 0.jpg is of a type that is not read. save masks as PNG")
+    refused("mask-pairs", tmp_path, "its mask is of a type that is not read \\(.jpg\\). save masks as PNG")
 
 
 def test_a_run_names_the_first_problem_and_the_command_that_lists_all(tmp_path):
@@ -208,7 +209,42 @@ def test_broken_object_masks(tmp_path):
     (root / "train_ids.txt").write_text("id0\nid9\n")
     refused("object-masks", root, "train_ids.txt: names 'id9', which is not there", size=[8, 8])
     (root / "train_ids.txt").unlink()
-    assert "1 object without a pixel: dropped" in notes("object-masks", root, size=[8, 8])
+    (root / "id3" / "masks" / "2.png").write_bytes((root / "id3" / "masks" / "1.png").read_bytes())
+    shutil.rmtree(root / "id1" / "masks")
+    (root / "id2" / "images" / "id2.png").unlink()
+    picture(root / "id2" / "images" / "id2.png", (8, 9), mode="L")
+    said = notes("object-masks", root, size=[8, 8])
+    assert "1 object without a pixel: dropped" in said
+    assert "1 object there twice: dropped" in said
+    assert "has no masks: background" in said
+    assert "1 of 4 pictures is grey among RGB ones: made RGB" in said
+    (root / "train_ids.txt").write_bytes("é".encode("latin-1"))
+    refused("object-masks", root, "train_ids.txt: is not UTF-8 text", size=[8, 8])
+
+
+def test_folders_of_other_names_are_no_classes(tmp_path):
+    """Else masks would be pictures of a class, and nothing wrong."""
+    for number in range(3):
+        picture(tmp_path / "images" / f"{number}.png", seed=number)
+        mask(tmp_path / "gt" / f"{number}.png", striped())
+    with pytest.raises(DataError, match=r"no reader knows this format.*masks root/images/\*.png and root/masks/\*.png"):
+        recognise(tmp_path)
+
+
+def test_masks_that_were_saved_otherwise(tmp_path):
+    root = write_pairs(tmp_path)
+    plain = open_dataset("mask-pairs", "", root, {}, 0.0)
+    mask(root / "trainannot/1.png", np.repeat(striped()[..., None], 3, axis=2))  # grey, as RGB
+    (root / "classes.txt").write_text("sky\nroad\nvoid\n", encoding="utf-8-sig")
+    again = open_dataset("mask-pairs", "", root, {}, 0.0)
+    assert again.train.fingerprint == plain.train.fingerprint
+    Image.fromarray(striped().astype(np.float32)).save(root / "trainannot" / "2.tif")
+    (root / "trainannot" / "2.png").unlink()
+    refused("mask-pairs", root, "2.tif: a mask of floating-point numbers. save it as a PNG of 8 bits")
+    upside_down = Image.Exif()
+    upside_down[0x0112] = 3
+    picture(root / "train" / "0.png", exif=upside_down)
+    assert "1 picture turned as EXIF says, and the annotation must fit that (0.png)" in notes("mask-pairs", root)
 
 
 def test_a_tar_that_leaves_its_folder_or_is_damaged(tmp_path):

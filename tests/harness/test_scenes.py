@@ -78,6 +78,13 @@ def test_more_classes_than_a_byte_holds_cannot_be_painted():
         as_kind(data, AnnotationKind.MASK)
 
 
+def test_objects_called_background_cannot_be_painted():
+    spec = DatasetSpec("toy", AnnotationKind.INSTANCES, ("cat", "background"), 4, 4, 1)
+    data = InstanceImages.of_instances(spec, np.zeros((1, 4, 4, 1), np.uint8), [[]])
+    with pytest.raises(DataError, match="has objects of a class 'background'"):
+        as_kind(data, AnnotationKind.MASK)
+
+
 def test_instances_serve_as_boxes_and_painted_as_masks():
     first, second = np.zeros((2, 6, 8), np.bool_)
     first[1:4, 1:5] = second[2:6, 3:8] = True

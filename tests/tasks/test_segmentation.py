@@ -108,8 +108,8 @@ def test_what_cannot_be_had_is_one_line(tmp_path, monkeypatch):
         make_options(TASK.model_options("unet"), {"encoder_weights": "imagnet"})
     with pytest.raises(UserError, match="did you mean 'IMAGENET1K_V2' or 'IMAGENET1K_V1'"):
         make_options(TASK.model_options("fcn"), {"encoder_weights": "IMAGENET1K"})
-    with pytest.raises(UserError, match="unet cannot be built on the encoder 'tu-nope': Unknown model"):
-        made("unet", spec, tmp_path, {"encoder": "tu-nope"})
+    with pytest.raises(UserError, match=r"'encoder': unknown 'tu-resnet19'\. did you mean 'tu-resnet1"):
+        make_options(TASK.model_options("unet"), {"encoder": "tu-resnet19"})
     with pytest.raises(UserError, match="dpt cannot be built on the encoder 'resnet18'"):
         made("dpt", spec, tmp_path, {"encoder": "resnet18"})
 

@@ -67,6 +67,10 @@ class SmpOptions(SegmenterOptions):
     def __post_init__(self) -> None:
         if self.encoder not in ENCODERS and not self.encoder.startswith(("tu-", "timm-")):
             raise UserError(f"option 'encoder': unknown {self.encoder!r}", hint=near_names(self.encoder, ENCODERS))
+        if self.encoder.startswith("tu-"):
+            from cvbench_tasks.segmentation.smp_models import check_timm_encoder
+
+            check_timm_encoder(self.encoder)
         if self.encoder_weights != "none":  # only then is the library worth importing
             from cvbench_tasks.segmentation.smp_models import check_encoder_weights
 

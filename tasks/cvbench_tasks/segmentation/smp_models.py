@@ -9,7 +9,7 @@ import segmentation_models_pytorch as smp
 import torch
 from torch import nn
 
-from cvbench.errors import UserError
+from cvbench.errors import UserError, near_names
 from cvbench_tasks.pretrained import check_among, downloading
 from cvbench_tasks.segmentation.models import SmpOptions
 
@@ -49,6 +49,15 @@ def _freeze_unused(network: nn.Module, channels: int) -> None:
     for parameter in network.parameters():
         parameter.requires_grad_(parameter.grad is not None)
         parameter.grad = None
+
+
+def check_timm_encoder(encoder: str) -> None:
+    """Raise :class:`UserError` with near names for a ``tu-NAME`` that timm has not."""
+    import timm
+
+    known = [f"tu-{name}" for name in timm.list_models()]
+    if encoder not in known:
+        raise UserError(f"option 'encoder': unknown {encoder!r}", hint=near_names(encoder, known))
 
 
 def check_encoder_weights(encoder: str, weights: str) -> None:
