@@ -11,7 +11,7 @@ from cvbench.errors import UserError
 from cvbench.plan import open_entry
 from cvbench.run_folder import RunFolder
 from cvbench.samples import AnnotationKind, Dataset
-from cvbench.showing import file_name, largest_sets, seed_of, suite_of, trained_on
+from cvbench.showing import file_name, finished, largest_sets, seed_of, suite_of, trained_on
 from cvbench.store import Store
 
 
@@ -33,7 +33,7 @@ def clips_of_run(
             if rate := clips.clips[0].fps:
                 rates[entry.label] = rate
             yield file_name(entry.label, split), clips, None
-    for name, record in largest_sets(run, chosen).items():
+    for name, record in largest_sets(finished(run, chosen)).items():
         made = store.find("synthetic", record.resolved["synthetic"])
         if made is not None:
             clips = clips_alone(load_dataset(made.folder), str(run.path))

@@ -400,4 +400,4 @@ class Task(ABC):
         """
         from cvbench.errors import NotApplicable
 
-        raise NotApplicable("this task's models give no pictures to look at")
+        raise NotApplicable("this task's models give no pictures; `show samples` and `show predictions` are for it")

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from cvbench.run_folder import RunFolder
-from cvbench.showing import file_name, largest_sets, seed_of, suite_of
+from cvbench.showing import file_name, largest_sets, of_seed, seed_of, suite_of
 from cvbench.store import Store
 from cvbench.training import CURVES, Curves, load_curves
 
@@ -22,10 +22,12 @@ MOST_NAMED = 12  # lines of a panel that a legend names
 def charts_of_fits(run: RunFolder, store: Store, seed: int | None) -> Iterator[tuple[str, Image.Image]]:
     """File name and chart of each generator's fit of one seed, if the cache holds it and it kept curves.
 
+    Fits whose samples or cells failed have theirs too: it is then that one looks.
+
     Raises :class:`~cvbench.errors.UserError` for a seed that the run has not.
     """
     drawn: set[str] = set()
-    for record in largest_sets(run, seed_of(suite_of(run), seed)).values():
+    for record in largest_sets(of_seed(run, seed_of(suite_of(run), seed))).values():
         place, generators = record.coordinates, record.resolved["generators"]
         for number, generator in enumerate(generators):
             if generator["sampler"] not in drawn and (curves := _kept(generator, store)):

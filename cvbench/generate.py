@@ -20,7 +20,7 @@ from cvbench.real_data import OpenedData, open_data
 from cvbench.samples import AnnotationKind, Pictures
 from cvbench.steps import draw, prepared_sampler, run_job
 from cvbench.store import Store
-from cvbench.suite import DatasetEntry
+from cvbench.suite import MIX, DatasetEntry
 from cvbench.suite_reading import dataset_entry, generator_entry
 
 HEEDED = frozenset({"name", "options", "budget", "spread", "filter"})  # of a suite's entry for a generator
@@ -72,6 +72,8 @@ def request_samples(
         raise UserError("give either --count or --per-class")
     if (asked := count if count is not None else per_class) is None or asked < 1:
         raise UserError(f"must be at least 1, not {asked}", where="--count" if per_class is None else "--per-class")
+    if generator == MIX:
+        raise UserError("a mix is for suites", where=MIX, hint="generate with each of its generators")
     entry = generator_entry(generator, settings)
     if idle := sorted(entry.model_fields_set - HEEDED):
         what = f"is for suites: `generate` heeds {', '.join(sorted(HEEDED - {'name'}))}"

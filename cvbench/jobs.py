@@ -340,6 +340,11 @@ def closure(jobs: Iterable[Job]) -> dict[str, Job]:
     return found
 
 
+def parts_of(made: SetJob) -> tuple[SampleJob, ...]:
+    """The samples that a synthetic set is put together from."""
+    return made.parts if isinstance(made, MixJob) else (made,)
+
+
 def fits_of(made: SetJob) -> tuple[FitJob, ...]:
     """The fits behind a synthetic set."""
-    return tuple(part.fit for part in (made.parts if isinstance(made, MixJob) else (made,)))
+    return tuple(part.fit for part in parts_of(made))

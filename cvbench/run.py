@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from cvbench.estimates import Timings
 from cvbench.executors.local import Finished, Watcher, Workers, execute
-from cvbench.jobs import CellJob, FitJob, Job, JudgeJob, artefact_kind, closure, fits_of, needs
+from cvbench.jobs import CellJob, FitJob, Job, JudgeJob, artefact_kind, closure, needs, parts_of
 from cvbench.ledger import CellRecord, Ledger, read_items
 from cvbench.plan import Plan, PlannedCell
 from cvbench.steps import Outcome, found
@@ -213,7 +213,7 @@ def _sources(job: CellJob | JudgeJob) -> list[Job]:
 def _resolved(cell: PlannedCell) -> dict[str, Any]:
     """What the defaults made of a cell: model, budget, generators."""
     job = cell.job
-    fits = fits_of(job.synthetic) if job.synthetic else ()
+    parts = parts_of(job.synthetic) if job.synthetic else ()
     return {
         "control": cell.control,
         "expected": cell.expected,
@@ -222,8 +222,13 @@ def _resolved(cell: PlannedCell) -> dict[str, Any]:
         "budget": asdict(job.budget) if isinstance(job, CellJob) else None,
         "learns": isinstance(job, CellJob) and job.learnt is not None,
         "generators": [
-            {**asdict(fit.generator), "budget": asdict(fit.budget) if fit.budget else None, "sampler": fit.key}
-            for fit in fits
+            {
+                **asdict(part.fit.generator),
+                "budget": asdict(part.fit.budget) if part.fit.budget else None,
+                "sampler": part.fit.key,
+                "spread": part.spread,
+            }
+            for part in parts
         ],
         "synthetic": job.synthetic.key if job.synthetic else None,
         "trained": job.model_key if isinstance(job, CellJob) else None,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
+import numpy as np
 from PIL import Image
 
 from cvbench.datasets import load_dataset
@@ -22,7 +23,7 @@ from cvbench.suite import NOT_OF_A_MIX, DatasetEntry, Suite
 from cvbench.suite_reading import parse_suite
 from cvbench.yaml_source import Source
 
-WALK_SEED = 0
+WALK_SEED = MIX_SEED = 0
 
 
 def sheets_of(run: RunFolder, store: Store, seed: int | None) -> Iterator[tuple[str, Image.Image]]:
@@ -35,15 +36,18 @@ def sheets_of(run: RunFolder, store: Store, seed: int | None) -> Iterator[tuple[
     chosen = seed_of(suite, seed)
     kind = load_task(suite.task).kind
     real = {entry.label: cast(Pictures, open_entry(entry, kind)[1].splits.train) for entry in suite.datasets}
-    for name, record in largest_sets(run, chosen).items():
-        made = store.find("synthetic", record.resolved["synthetic"])
+    for name, record in largest_sets(finished(run, chosen)).items():
+        made, generators = store.find("synthetic", record.resolved["synthetic"]), record.resolved["generators"]
         if made is not None:
-            above = real[record.coordinates.dataset]
-            yield f"{name}.png", sheet_of(cast(Pictures, load_dataset(made.folder)), above=above)
-        for generator in record.resolved["generators"]:
+            above, synthetic = real[record.coordinates.dataset], cast(Pictures, load_dataset(made.folder))
+            if len(generators) > 1:  # the parts of a mix stand one after another
+                synthetic = synthetic.select(np.random.default_rng(MIX_SEED).permutation(len(synthetic)))
+            yield f"{name}.png", sheet_of(synthetic, above=above)
+        for number, generator in enumerate(generators, 1):
             walk = _walk(generator, store)
             if walk is not None:
-                yield f"{name}-walk-{generator['name']}.png", walk
+                of_a_mix = f"{number}-" if len(generators) > 1 else ""
+                yield f"{name}-walk-{of_a_mix}{generator['name']}.png", walk
 
 
 def suite_of(run: RunFolder) -> Suite:
@@ -79,13 +83,18 @@ def file_name(*parts: object) -> str:
     return "-".join(re.sub(r"[^\w.]+", "_", str(part)) for part in parts)
 
 
-def finished(run: RunFolder, seed: int) -> Iterator[CellRecord]:
-    """The records of this seed's cells that went well, in the plan's order."""
+def of_seed(run: RunFolder, seed: int) -> Iterator[CellRecord]:
+    """The records of this seed's cells, whatever became of them, in the plan's order."""
     records = run.ledger.read()
     for cell in run.cells:
         record = records.get(cell)
-        if record is not None and record.status == "ok" and record.coordinates.seed == seed:
+        if record is not None and record.coordinates.seed == seed:
             yield record
+
+
+def finished(run: RunFolder, seed: int) -> Iterator[CellRecord]:
+    """The records of this seed's cells that went well, in the plan's order."""
+    return (record for record in of_seed(run, seed) if record.status == "ok")
 
 
 def trained_on(place: Coordinates) -> tuple[str, ...]:
@@ -93,13 +102,13 @@ def trained_on(place: Coordinates) -> tuple[str, ...]:
     return (place.regime, *((place.generator, f"x{place.ratio:g}") if place.ratio else ()))
 
 
-def largest_sets(run: RunFolder, seed: int) -> dict[str, CellRecord]:
+def largest_sets(records: Iterable[CellRecord]) -> dict[str, CellRecord]:
     """A name for files → a record with the generator's largest set."""
     found: dict[str, CellRecord] = {}
-    for record in finished(run, seed):
+    for record in records:
         place = record.coordinates
         if place.generator:
-            name = file_name(place.dataset, place.real, place.generator, f"seed{seed}")
+            name = file_name(place.dataset, place.real, place.generator, f"seed{place.seed}")
             if name not in found or record.synthetic > found[name].synthetic:
                 found[name] = record
     return found
@@ -111,6 +120,8 @@ def _walk(generator: dict[str, Any], store: Store) -> Image.Image | None:
         return None
     sampler = make_plugin("generators", generator["name"], generator["options"]).load(fitted.folder)
     try:
+        if (spread := generator.get("spread", 1)) != 1:
+            sampler = sampler.widened(spread)
         return sheet_of(cast(Pictures, sampler.walk(COLUMNS, seed=WALK_SEED)))
     except NotApplicable:
         return None

@@ -79,6 +79,7 @@ def quality(
         "synthetic": {"folder": str(synthetic), "fingerprint": pair.synthetic.fingerprint},
         "test_pictures_among_synthetic": of_test,
         **found.to_json(),
+        "seed": seed,
     }
     if out_folder is not None:
         write_quality(out_folder, report, found, pair)

@@ -124,7 +124,7 @@ def inception_extractor(weights: Path | None, device: str = "cpu") -> Extractor:
     _check_weights(file)
     try:
         network = published.FeatureExtractorInceptionV3("inception", ["2048"], str(file)).to(device)
-    except RuntimeError:
+    except (RuntimeError, TypeError, AttributeError):  # other tensors, or none of them under names
         raise DataError(
             "not the weights of FID's InceptionV3", where=str(file), hint=f"take {published.URL_INCEPTION_V3}"
         ) from None

@@ -69,6 +69,9 @@ def open_synthetic(folder: Path, real: DatasetSpec) -> LabelledImages:
         what = "is a file, not a folder" if folder.exists() else "there is no such folder"
         raise DataError(what, where=str(folder), hint="`cvbench generate` writes one, with a sub-folder per class")
     folders = {place.name: place for place in folders_in(folder)}
+    if folders and folders.keys() <= {"train", "val", "test"} - set(real.classes):
+        hint = f"name one of them: {folder / min(folders)}"
+        raise DataError("has splits in the place of classes", where=str(folder), hint=hint)
     for name in sorted(folders.keys() ^ set(real.classes)):
         whose = f"which {real.name} lacks" if name in folders else f"but {real.name} does"
         raise DataError(
@@ -82,7 +85,8 @@ def open_synthetic(folder: Path, real: DatasetSpec) -> LabelledImages:
     with ThreadPoolExecutor() as pool:
         pictures = list(pool.map(lambda found: decode(found[0], None, None), listed))
     if len(sizes := {picture.shape[:2] for picture in pictures}) > 1:
-        raise unequal(sizes, folder)
+        told = unequal(sizes, folder)
+        raise DataError(told.what, where=told.where, hint=f"bring them to {real.height}x{real.width}")
     found, wanted = pictures[0].shape[:2], (real.height, real.width)
     if found != wanted:
         has, needs = ("x".join(map(str, size)) for size in (found, wanted))
@@ -96,7 +100,9 @@ def open_synthetic(folder: Path, real: DatasetSpec) -> LabelledImages:
         if picture.shape[2] != real.channels:
             words = {1: "grey", 3: "RGB"}
             raise DataError(
-                f"is {words[picture.shape[2]]}, the pictures of {real.name} are {words[real.channels]}", where=str(file)
+                f"is {words[picture.shape[2]]}, the pictures of {real.name} are {words[real.channels]}",
+                where=str(file),
+                hint=f"convert them, or read the real folder so: --data-option channels={picture.shape[2]}",
             )
     labels = np.array([label for _, label in listed], dtype=np.int64)
     return LabelledImages(real, np.stack(pictures), labels)

@@ -71,7 +71,7 @@ class ImageFolder(Reader):
             raise DataError(
                 f"class {classes[label]!r} has so few pictures ({whole.class_counts()[label]}) that all fall to test",
                 where=str(root),
-                hint="add pictures, or lower test_fraction",
+                hint="add pictures, or divide them into train/ and test/ yourself",
             )
         return Splits(whole.select(train), whole.select(test))
 

@@ -63,6 +63,12 @@ models: [simple_cnn]
 generators:
   - {name: vae, budget: {steps: 45, batch_size: 8}, options: {width: 16}}
   - {name: dcgan, budget: {steps: 20, batch_size: 8}, options: {width: 8}}
+  - {as: wide, name: vae, spread: 2, budget: {steps: 45, batch_size: 8}, options: {width: 16}}
+  - {as: both, name: mix, of: [vae, wide]}
+  - as: unsure
+    name: mlp_gan
+    budget: {steps: 2, batch_size: 8}
+    options: {width: 8, labels: pseudo_labels, confidence: 0.999}
   - copy
 regimes: [mixed]
 ratios: [0.1]
@@ -71,14 +77,24 @@ budget: {steps: 2, batch_size: 4}
 """
 
 
-def test_the_curves_of_fits_are_drawn(tmp_path, cvbench):
+def test_fits_can_be_looked_at(tmp_path, cvbench):
     (tmp_path / "suite.yaml").write_text(FITS)
-    assert cvbench("run", tmp_path / "suite.yaml", "--out", tmp_path / "run").code == 0
+    ran = cvbench("run", tmp_path / "suite.yaml", "--out", tmp_path / "run")
+    assert "unsure ×0.1: skipped in sample" in ran.out.replace("\n", " "), ran
     shown = cvbench("show", "curves", tmp_path / "run", "--out", tmp_path / "curves")
     assert shown.code == 0, shown
-    vae, dcgan = (tmp_path / "curves" / f"digits-100_-{name}-seed0.png" for name in ("vae", "dcgan"))
-    assert sorted((tmp_path / "curves").iterdir()) == [dcgan, vae]  # a control fits nothing
-    assert all(np.asarray(Image.open(file)).std() > 10 for file in (vae, dcgan))
+    names = ("dcgan", "unsure", "vae")  # each fit once, that of what could not be sampled too; a control fits nothing
+    files = [tmp_path / "curves" / f"digits-100_-{name}-seed0.png" for name in names]
+    assert sorted((tmp_path / "curves").iterdir()) == files
+    assert all(np.asarray(Image.open(file)).std() > 10 for file in files)
+    sheets = tmp_path / "sheets"
+    assert cvbench("show", "samples", tmp_path / "run", "--out", sheets).code == 0
+    plain, wide, first, second = (
+        (sheets / f"digits-100_-{name}-seed0-walk-{of}.png").read_bytes()
+        for name, of in (("vae", "vae"), ("wide", "vae"), ("both", "1-vae"), ("both", "2-vae"))
+    )
+    assert {first, second} == {plain, wide}
+    assert plain != wide
     assert "the run has no seed 7" in cvbench("show", "curves", tmp_path / "run", "--seed", 7).err
 
 

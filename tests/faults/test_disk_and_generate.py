@@ -116,6 +116,7 @@ def test_generate_tells_what_the_fit_noted(tmp_path, cvbench):
         (["flow", "--data", "digits", "--count", "0"], "at least 1, not 0"),
         (["flow", "--data", "digits", "--count", "-3"], "at least 1, not -3"),
         (["oracle", "--data", "digits", "--count", "5"], "needs a suite"),
+        (["mix", "--data", "digits", "--count", "5"], "mix: a mix is for suites. generate with each"),
         (["flow", "--data", "digits", "--count", "5", "--set", "options.widht=3"], "did you mean 'width'"),
         (["flow", "--data", "digits", "--count", "5", "--set", "budget.stps=3"], "did you mean 'steps'"),
         (["flow", "--data", "digits", "--count", "5", "--set", "width=3"], "did you mean options.width?"),

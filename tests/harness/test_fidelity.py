@@ -231,6 +231,10 @@ def test_inceptions_weights_are_asked_for_and_not_unpickled(published, tmp_path)
     torch.save({"other": torch.ones(1)}, tmp_path / "other.pth")
     with pytest.raises(DataError, match="not the weights of FID's InceptionV3"):
         inception_extractor(tmp_path / "other.pth")
+    for what in ([1, 2], {1: torch.ones(1)}):
+        torch.save(what, tmp_path / "other.pth")
+        with pytest.raises(DataError, match="not the weights of FID's InceptionV3"):
+            inception_extractor(tmp_path / "other.pth")
 
 
 # ------------------------------------------------------------------------------------------- refusals
@@ -314,10 +318,13 @@ def test_synthetic_folders_that_do_not_fit_are_refused(real, tmp_path):
     remedy = r"\. bring them to 28x28, or read the real folder at theirs: --data-option size=8"
     with pytest.raises(DataError, match=r"its pictures are 8x8 \(height x width\), those of digits 28x28" + remedy):
         open_synthetic(written(some, tmp_path / "small"), replace(spec, height=28, width=28))
-    with pytest.raises(DataError, match=r"\.png: is grey, the pictures of digits are RGB"):
+    with pytest.raises(DataError, match=r"is grey, the pictures of digits are RGB.*--data-option channels=1"):
         open_synthetic(tmp_path / "small", replace(spec, channels=3))
+    (tmp_path / "whole" / "train").mkdir(parents=True)
+    with pytest.raises(DataError, match=r"has splits in the place of classes\. name one of them: .*whole/train"):
+        open_synthetic(tmp_path / "whole", spec)
     Image.new("L", (9, 8)).save(tmp_path / "small" / "0" / "odd.png")
-    with pytest.raises(DataError, match="pictures of 2 sizes, from 8x8 to 8x9"):
+    with pytest.raises(DataError, match=r"pictures of 2 sizes, from 8x8 to 8x9.*bring them to 8x8"):
         open_synthetic(tmp_path / "small", spec)
 
 
