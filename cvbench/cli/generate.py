@@ -41,6 +41,7 @@ def generate(
     """Write synthetic pictures with their annotation in a standard format, with a contact sheet to look at."""
     from cvbench.cli.progress import one_bar
     from cvbench.devices import share_out
+    from cvbench.errors import counted
     from cvbench.generate import request_samples, sample_set
     from cvbench.store import Store, default_cache
     from cvbench.writers import refuse_folder, write_set
@@ -64,9 +65,14 @@ def generate(
         write_set(made, out_folder, format=written, about=request.about(notes), real=request.real, progress=progress)
     for note in notes:
         err.print(f"note: {note}", markup=False, soft_wrap=True)
-    things = "clips" if made.spec.kind == "tracks" else "pictures"
+    classes = len(made.spec.classes)
+    if count is not None and count < classes and request.real.spec.kind == "label":
+        err.print(
+            f"note: {counted(count, 'picture')} cannot be of all {classes} classes; --per-class gives each its own"
+        )
+    thing = "clip" if made.spec.kind == "tracks" else "picture"
     out.print(
-        f"{len(made):,} {things} of {len(made.spec.classes)} classes in {out_folder}; "
+        f"{counted(len(made), thing)} of {counted(classes, 'class')} in {out_folder}; "
         f"look at {out_folder / 'contact-sheet.png'}",
         soft_wrap=True,
     )

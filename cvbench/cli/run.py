@@ -157,10 +157,10 @@ def _print_plan(made: Plan, work: Todo, store: Store, workers: int, folder: RunF
     shared = len(trained_on) - len(set(trained_on))
     skipped = Counter(cell.skip for cell in made.cells if cell.skip)
     out.print(
-        f"{cells} cells"
+        f"{counted(cells, 'cell')}"
         + (f" ({skipped.total()} skipped)" if skipped else "")
         + f", {cells - len(work.cells)} already in {escape(str(folder.path))}; "
-        f"{max(0, shared)} cells share a synthetic set with another",
+        f"{counted(max(0, shared), 'cell')} of the same synthetic set as another",
         soft_wrap=True,
     )
     for reason, number in skipped.items():
@@ -171,7 +171,7 @@ def _print_plan(made: Plan, work: Todo, store: Store, workers: int, folder: RunF
         out.print("time: no estimate yet; nothing like these steps has been run here")
     else:
         more = f", and {counted(unknown, 'step')} of kinds never timed here" if unknown else ""
-        out.print(f"time: about {clock(seconds / workers)} with {workers} workers{more}", soft_wrap=True)
+        out.print(f"time: about {clock(seconds / workers)} with {counted(workers, 'worker')}{more}", soft_wrap=True)
 
 
 def _budgets(jobs: Sequence[Job]) -> list[str]:

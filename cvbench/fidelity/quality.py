@@ -50,14 +50,17 @@ def open_pair(real: str, synthetic: Path, data_options: Sequence[str] = (), read
     Raises :class:`UserError` when one cannot be read or they do not fit each other.
     """
     data, opened = open_entry(dataset_entry(real, data_options, reader=reader, where="the real data"))
-    if isinstance(opened.splits.train, Clips):
-        raise DataError(
-            "`cvbench quality` compares pictures with one class each, not clips",
-            where=data.label,
-            hint="look at the clips with `cvbench show clip`; a suite of the task tracking or sot measures what "
-            "training on them brings",
-        )
-    return Pair(data, opened, open_synthetic(synthetic, labelled(opened.splits.train).spec))
+    train = opened.splits.train
+    if not isinstance(train, LabelledImages):
+        what, hint = "scenes", "a suite judges them, as whole pictures, and measures what training on them brings"
+        if isinstance(train, Clips):
+            what, hint = (
+                "clips",
+                "look at them with `cvbench show clip`; a suite of tracking or sot measures their worth",
+            )
+        what = f"`cvbench quality` compares pictures with one class each, not {what}"
+        raise DataError(what, where=data.label, hint=hint)
+    return Pair(data, opened, open_synthetic(synthetic, train.spec))
 
 
 def open_synthetic(folder: Path, real: DatasetSpec) -> LabelledImages:
