@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from cvbench_generators.adversarial.family import Family
 from cvbench_generators.adversarial.losses import LOSSES
-from cvbench_generators.adversarial.penalties import PENALTIES, Judged
+from cvbench_generators.adversarial.penalties import AT_PICTURES, PENALTIES, Judged
 from cvbench_generators.autoencoder.denoising import DenoisingAutoencoder
 from cvbench_generators.autoencoder.vae import Likelihood, Posterior
 from cvbench_generators.conditional_sampler import Noise
@@ -203,7 +203,7 @@ def bare_game(family: Family) -> Callable[[Data, Any], Bare]:
         d.to(memory_format=torch.channels_last)
         loss, betas = LOSSES[options.loss], (options.momentum, options.second_momentum)
         of_g, of_d = (torch.optim.Adam(net.parameters(), options.learning_rate, betas) for net in (g, d))
-        average, penalised = averaging(g, options.ema), options.penalty != "none"
+        average, sloped = averaging(g, options.ema), options.penalty in AT_PICTURES
 
         def information(fake: Tensor, latent: Tensor) -> Tensor | float:
             return family.information(d, fake, latent) if family.information else 0.0
@@ -215,10 +215,10 @@ def bare_game(family: Family) -> Callable[[Data, Any], Bare]:
                 latent = g.latents(BATCH, Noise(torch.default_generator))
                 with torch.set_grad_enabled(turn == options.discriminator_steps - 1):
                     fake = g(latent, *given)
-                seen = fake.detach().requires_grad_(penalised)
-                real_score, fake_score = d(real.requires_grad_(penalised), *given), d(seen, *given)
+                seen = fake.detach().requires_grad_(sloped)
+                real_score, fake_score = d(real.requires_grad_(sloped), *given), d(seen, *given)
                 d_loss = loss.discriminator(real_score, fake_score) + information(seen, latent)
-                if penalised:
+                if options.penalty != "none":
                     judged = Judged(lambda x, given=given: d(x, *given), real, seen, real_score, fake_score)
                     d_loss = d_loss + options.gamma * PENALTIES[options.penalty](judged)
                 descend(of_d, d_loss)
@@ -300,12 +300,10 @@ def bare_cyclegan(data: Data, options: Any) -> Bare:
     def step() -> None:
         a, b = -data.batch()[0], data.batch()[0]
         critics.requires_grad_(False)
-        fake_b, same_b = g(torch.cat([a, b])).chunk(2)
-        fake_a, same_a = f(torch.cat([b, a])).chunk(2)
+        fake_b, fake_a = g(a), f(b)
         cycle = l1_loss(f(fake_b), a) + l1_loss(g(fake_a), b)
-        identity = l1_loss(same_a, a) + l1_loss(same_b, b)
         game = squares(d_b(fake_b), 1) + squares(d_a(fake_a), 1)
-        descend(of_gf, game + options.cycle_weight * (cycle + options.set_identity_weight * identity))
+        descend(of_gf, game + options.cycle_weight * cycle)
         critics.requires_grad_(True)
         loss = squares(d_b(b), 1) + squares(d_b(old_b.exchange(fake_b.detach())), 0)
         descend(of_d, (loss + squares(d_a(a), 1) + squares(d_a(old_a.exchange(fake_a.detach())), 0)) / 2)

@@ -13,9 +13,9 @@ in `watch s`. Unconditional families get pictures of one class: what their label
 
 from __future__ import annotations
 
+import argparse
 import math
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -102,7 +102,7 @@ def measure(name: str, case: Case) -> list[str]:
     data, generator = blobs(case.classes), make_plugin("generators", name, case.options)
     bare = case.bare(data, generator.options)
     with tempfile.TemporaryDirectory() as folder:
-        turns, sampler, whole = fitted(generator, data, case, bare, Path(folder))
+        turns, sampler, whole = fitted(generator, data, bare, Path(folder))
     looks = LOOKS if case.watched else frozenset()
     blocks = [[k for k in range(start, start + BLOCK) if k not in looks] for start in range(WARM_UP, STEPS, BLOCK)]
     ours, theirs = ([sum(side[k] for k in block) / len(block) for block in blocks] for side in (turns.ours, turns.bare))
@@ -121,7 +121,7 @@ def measure(name: str, case: Case) -> list[str]:
     ]
 
 
-def fitted(generator: Generator, data: Data, case: Case, bare: Bare, folder: Path) -> tuple[InTurn, Sampler, float]:
+def fitted(generator: Generator, data: Data, bare: Bare, folder: Path) -> tuple[InTurn, Sampler, float]:
     """The seconds of both sides' steps, what was fitted, and the fit's own seconds in all."""
     turns, started = InTurn(bare.step), time.perf_counter()
     budget = Budget(STEPS, BATCH, "fp32")
@@ -159,8 +159,18 @@ def seconds(what: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
+def asked() -> list[str]:
+    """The families named on the command line, or all."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "families", nargs="*", choices=CASES, metavar="FAMILY", help=f"{', '.join(CASES)}; all if none is named"
+    )
+    return parser.parse_args().families or list(CASES)
+
+
 def main() -> None:
-    """Measure the families named, or all, and print one table."""
+    """Measure the families asked for and print one table."""
+    names = asked()
     # every fit is watched, however short; what so small a network draws is trouble, and shall not end the fit
     watch.FEWEST_STEPS = 0
     health.LEAST_COVERAGE, health.LEAST_DIVERSITY, health.FAR = 0.0, 0.0, math.inf
@@ -171,7 +181,7 @@ def main() -> None:
     table.add_column("family")
     for head in heads:
         table.add_column(head, justify="right")
-    for name in sys.argv[1:] or CASES:
+    for name in names:
         table.add_row(*measure(name, CASES[name]))
     Console(width=130).print(table)
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from cvbench.contracts import Sampler
 from cvbench.datasets import gather
-from cvbench.errors import NotApplicable
+from cvbench.errors import NotApplicable, TrainingDiverged
 from cvbench.samples import Dataset, DatasetSpec, IntArray, LabelledImages, proportional_counts, shuffled_labels
 from cvbench.seeds import derive_seed
 from cvbench.training import Curves, load_curves, load_weights, save_curves, save_weights
@@ -84,7 +84,9 @@ class ConditionalSampler(Sampler):
         return replace(self, spread=self.spread * spread)
 
     def sample(self, count: int, *, seed: int, class_counts: IntArray | None = None) -> Iterator[LabelledImages]:
-        """Raises :class:`NotApplicable` when a class is asked for of which the fit saw no picture."""
+        """Raises :class:`NotApplicable` when a class is asked for of which the fit saw no picture, and
+        :class:`TrainingDiverged` for samples that are not finite.
+        """
         counts = counts_to_draw(self.spec, self.class_counts, count, class_counts)
         labels = shuffled_labels(counts, derive_seed(seed, "labels"))
         for start in range(0, count, CHUNK):
@@ -106,7 +108,7 @@ class ConditionalSampler(Sampler):
         device = next(self.network.parameters()).device
         with torch.inference_mode():
             drawn = self.draw(self.network, torch.from_numpy(labels).to(device), noise)
-        return LabelledImages(self.spec, to_bytes(drawn, self.spec), labels)
+        return LabelledImages(self.spec, to_bytes(finite(drawn), self.spec), labels)
 
     def save(self, folder: Path) -> None:
         save_weights(self.network, folder / "network.safetensors")
@@ -149,16 +151,17 @@ def counts_to_draw(spec: DatasetSpec, learnt: IntArray, count: int, asked: IntAr
 
 
 def pictures_to_learn(train: Dataset, name: str) -> LabelledImages:
-    """The train split, if a class-conditional network can learn from it.
+    """The train split, if a network can learn from it.
 
-    Raises :class:`NotApplicable` for anything but two or more pictures of equal size with one class each.
+    Raises :class:`NotApplicable` for anything but pictures of equal size with one class each, for fewer than two of
+    them, and where no class has two.
     """
     if not isinstance(train, LabelledImages):
         raise NotApplicable(f"{name} needs pictures of equal size with one class each")
     if len(train) < 2:
         raise NotApplicable(f"{name} needs at least two pictures to learn from")
     if train.class_counts().max() < 2:
-        raise NotApplicable(f"{name} needs two pictures of some class to learn what varies within it")
+        raise NotApplicable(f"{name} needs two pictures of some class, and no class has more than one")
     return train
 
 
@@ -181,6 +184,13 @@ def to_network(images: Tensor, multiple: int) -> Tensor:
     scaled = images.float().div(127.5).sub(1)
     padding = (0, padded_side(wide, multiple) - wide, 0, padded_side(high, multiple) - high)
     return nn.functional.pad(scaled, padding, mode="replicate") if any(padding) else scaled
+
+
+def finite(pictures: Tensor) -> Tensor:
+    """The pictures as they are. Raises :class:`TrainingDiverged` if a number is not finite: NaN would become black."""
+    if not bool(pictures.isfinite().all()):
+        raise TrainingDiverged("the samples are not finite; try a lower learning rate")
+    return pictures
 
 
 def to_bytes(pictures: Tensor, spec: DatasetSpec) -> np.ndarray[Any, np.dtype[np.uint8]]:

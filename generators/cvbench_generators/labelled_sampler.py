@@ -24,7 +24,7 @@ from cvbench_generators.saved_sampler import read_back
 FORMAT = 1
 TRIES = 20  # a class that turns up less than once in TRIES times its fair share of the draws is given up
 
-Load = Callable[..., ConditionalSampler]  # an unconditional family's Generator.load
+Load = Callable[..., ConditionalSampler]  # an unconditional family's ``_load``, which knows no labels
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,7 +31,7 @@ from cvbench_generators.labelled_sampler import (
 
 PROBE_STEPS = STEPS
 
-Fit = Callable[..., ConditionalSampler]  # an unconditional family's Generator.fit
+Fit = Callable[..., ConditionalSampler]  # an unconditional family's ``_fit``, which knows no labels
 
 
 def fit_labelled(
@@ -82,7 +82,8 @@ def _fit_per_class(
             )
             _save_whole(part, done)
         parts[label] = load(done, device=workplace.device)
-    said = f"labels: one sampler per class, each fitted for {steps[-1]} of the {budget.steps} steps"
+    shares = " or ".join(str(share) for share in sorted(set(steps)))  # those of two classes differ by one at most
+    said = f"labels: one sampler per class, each fitted for {shares} of the {budget.steps} steps"
     notes = [said, *_notes_by_class({names[label]: part.notes for label, part in parts.items()})]
     curves = {f"{name}, {names[c]}": curve for c, part in parts.items() for name, curve in part.curves.items()}
     return PerClassSampler(spec=train.spec, class_counts=counts, curves=curves, notes=tuple(notes), parts=parts)

@@ -16,6 +16,8 @@ from cvbench.errors import DataError
 
 UNREADABLE = (OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, BadZipFile, SafetensorError)
 
+FIT_AGAIN = "delete that folder: the same command fits it again"
+
 
 @contextmanager
 def read_back(description: Path, known: int) -> Iterator[dict[str, Any]]:
@@ -28,12 +30,14 @@ def read_back(description: Path, known: int) -> Iterator[dict[str, Any]]:
     try:
         said: dict[str, Any] = json.loads(description.read_text())
         if said["format"] != known:
-            raise DataError(f"a sampler of format {said['format']}, this version reads {known}", where=folder)
+            raise DataError(
+                f"a sampler of format {said['format']}, this version reads {known}", where=folder, hint=FIT_AGAIN
+            )
         yield said
     except torch.OutOfMemoryError:  # a RuntimeError that says nothing of the files
         raise
     except UNREADABLE as error:
         first = (str(error).splitlines() or ["no message"])[0]  # torch lists every tensor that does not fit
         raise DataError(
-            f"not a readable sampler ({type(error).__name__}: {first})", where=folder, hint="fit it again"
+            f"not a readable sampler ({type(error).__name__}: {first})", where=folder, hint=FIT_AGAIN
         ) from error

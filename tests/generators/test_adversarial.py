@@ -156,7 +156,7 @@ def test_a_killed_fit_continues_to_the_same_bits(cls, tmp_path, monkeypatch):
     options = {} if cls in CONDITIONAL else {"labels": "pseudo_labels"}
 
     def fit(folder, progress=silent):
-        sampler = fitted(cls, data, tmp_path / folder, steps=6, progress=progress, **options)
+        sampler = fitted(cls, data, tmp_path / folder, steps=7, progress=progress, **options)
         return sampler if cls in CONDITIONAL else sampler.unlabelled
 
     whole = fit("a")
@@ -165,7 +165,7 @@ def test_a_killed_fit_continues_to_the_same_bits(cls, tmp_path, monkeypatch):
     for killed_at in (2, 5):
 
         def kill(done: int, total: int, note: str = "", killed_at: int = killed_at) -> None:
-            if done == killed_at and total == 6:
+            if done == killed_at and total == 7:
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
@@ -465,6 +465,35 @@ def test_a_loss_that_was_not_finite_once_is_survived(tmp_path, monkeypatch):
     )
     assert all(bool(p.isfinite().all()) for p in sampler.network.parameters())
     assert np.ptp(drawn(sampler, data).images) > 0
+
+
+HEALTHY = health.Seen(coverage=3, classes=3, entropy=1, diversity=1, accuracy=0.5, gap=0, logits=True, likeness=1)
+SICK = replace(HEALTHY, diversity=0)
+
+
+def fitted_as_seen(tmp_path, monkeypatch, looks):
+    """A fit whose looks find what they are told to; the first trouble sends it back."""
+    monkeypatch.setattr(watch, "PATIENCE", 1)
+    found = iter(looks)
+    monkeypatch.setattr(watch.Watch, "_measure", lambda *_: next(found))
+    return fitted(CGAN, bars(12), tmp_path, steps=len(looks))
+
+
+@pytest.mark.usefixtures("watch_of_any_fit")
+def test_trouble_at_the_last_look_leaves_the_healthy_snapshot(tmp_path, monkeypatch):
+    """No step would follow a restart there; counted as the third, it would have failed the fit."""
+    sampler = fitted_as_seen(tmp_path, monkeypatch, [HEALTHY] * 3 + [SICK, SICK] + [HEALTHY] * 2 + [SICK])
+    sent_back = [note.partition(":")[0] for note in sampler.notes if "went on from step 3's weights" in note]
+    assert sent_back == ["step 4", "step 5"]
+    assert sampler.notes[2:] == (
+        "step 8: mode coverage 3 of 3, diversity 0.00 of real pictures'; samples with the weights of step 7",
+    )
+
+
+@pytest.mark.usefixtures("watch_of_any_fit")
+def test_trouble_at_the_last_look_after_all_restarts_fails(tmp_path, monkeypatch):
+    with pytest.raises(TrainingDiverged, match="at step 8 of 8, restarted 3 times"):
+        fitted_as_seen(tmp_path, monkeypatch, [HEALTHY] * 3 + [SICK] * 3 + [HEALTHY, SICK])
 
 
 def test_a_fit_that_was_never_healthy_gets_more_time(tmp_path):

@@ -102,6 +102,8 @@ def test_what_was_chosen_is_said(tmp_path):
     assert per_class.notes[0] == "labels: one sampler per class, each fitted for 10 of the 30 steps"
     assert per_class.notes[1:] == ("every class: fitted at once",)
     assert [tuple(point) for point in per_class.curves["loss, light"]] == [(10, 0.5)]
+    uneven = labelled("per_class", data, tmp_path / "c", steps=31)
+    assert uneven.notes[0] == "labels: one sampler per class, each fitted for 10 or 11 of the 31 steps"
     pseudo = labelled("pseudo_labels", data, tmp_path / "b", confidence=0.9)
     told = "labels: those of a classifier of the real training pictures that is at least 90% sure"
     assert pseudo.notes == (told, "fitted at once")

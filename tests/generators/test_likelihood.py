@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from cvbench_generators.autoencoder import VAE, Autoencoder, AutoencoderOptions, VAEOptions
+from cvbench_generators.autoencoder import VAE, Autoencoder, AutoencoderOptions, VAEOptions, denoising
 from cvbench_generators.autoencoder.code_density import CodeDensity, fit_density
 from cvbench_generators.conditional_sampler import Noise
 from cvbench_generators.flow import Diffusion, DiffusionOptions, Flow, FlowOptions, edm, rectified_flow
@@ -15,7 +15,7 @@ from torch import nn
 from cvbench.conformance import tiny_pictures
 from cvbench.contracts import Budget, Workplace, silent
 from cvbench.datasets import gather
-from cvbench.errors import DataError, NotApplicable, UserError
+from cvbench.errors import DataError, NotApplicable, TrainingDiverged, UserError
 from cvbench.plugins import make_options
 
 SMALL = {
@@ -92,6 +92,25 @@ def test_a_wider_latent_gives_more_varied_samples(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", SMALL)
+def test_samples_that_are_not_finite_are_no_pictures(name, tmp_path):
+    data = tiny_pictures(8, 8, 1)
+    sampler = fitted(name, data, tmp_path, steps=1)
+    with torch.no_grad():
+        for weights_of_a_layer in sampler.network.parameters():
+            weights_of_a_layer.fill_(torch.nan)
+    with pytest.raises(TrainingDiverged, match="the samples are not finite"):
+        drawn(sampler, data)
+    with pytest.raises(TrainingDiverged, match="the samples are not finite"):
+        sampler.walk(2, seed=1)
+
+
+def test_codes_that_are_not_finite_fail_the_fit(tmp_path, monkeypatch):
+    monkeypatch.setattr(denoising, "encoded", lambda *_: np.full((36, 4), np.nan))
+    with pytest.raises(TrainingDiverged, match="the codes are not finite after 6 steps"):
+        fitted("autoencoder", tiny_pictures(8, 8, 1), tmp_path)
+
+
+@pytest.mark.parametrize("name", SMALL)
 @pytest.mark.parametrize("damage", ["cut", "version", "missing", "json", "other network"])
 def test_a_damaged_sampler_is_one_line(name, damage, tmp_path):
     fitted(name, tiny_pictures(8, 8, 1), tmp_path / "w", steps=1).save(tmp_path)
@@ -111,6 +130,7 @@ def test_a_damaged_sampler_is_one_line(name, damage, tmp_path):
         SMALL[name][0]().load(tmp_path)
     assert "\n" not in str(caught.value)
     assert str(tmp_path) in str(caught.value)
+    assert "delete that folder: the same command fits it again" in str(caught.value)
 
 
 def test_a_sampler_of_another_family_is_one_line(tmp_path):

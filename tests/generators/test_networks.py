@@ -1,12 +1,13 @@
 """flow and cgan: resuming to the same bits, what they learn, what they refuse; the controls' own promises."""
 
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
 import torch
 from cvbench_generators.adversarial import CGAN, CGANOptions
-from cvbench_generators.adversarial.cgan import augmented
+from cvbench_generators.adversarial.augmentation import augmented
 from cvbench_generators.controls import Copy, Noise, Oracle, ShuffledLabels
 from cvbench_generators.flow import Flow, FlowOptions
 
@@ -136,6 +137,18 @@ def test_a_part_of_a_copy_repeats_nothing(tmp_path):
     assert part.class_counts().tolist() == [6, 6, 6]
     assert len(set(part.item_hashes())) == 18
     assert set(part.item_hashes()) <= set(data.item_hashes())
+
+
+def test_a_control_gives_none_of_a_class_again_before_all_of_it(tmp_path):
+    data = tiny_pictures(8, 8, 1)
+    asked = np.array([30, 0, 5], dtype=np.int64)
+    made = drawn(controls(Copy, data, tmp_path), data, 35, class_counts=asked)
+    assert made.class_counts().tolist() == [30, 0, 5]
+    dark = Counter(made.select(np.flatnonzero(made.labels == 0)).item_hashes())
+    assert sorted(dark.values()) == [2] * 6 + [3] * 6
+    dark_alone = controls(Copy, data.select(np.flatnonzero(data.labels == 0)), tmp_path)
+    with pytest.raises(NotApplicable, match="no sample of class 'grey'"):
+        drawn(dark_alone, data, 3, class_counts=np.array([1, 2, 0], dtype=np.int64))
 
 
 def test_shuffled_labels_keep_the_counts_and_lose_the_meaning(tmp_path):

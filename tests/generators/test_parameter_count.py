@@ -40,6 +40,12 @@ def test_a_network_counts_its_own_and_a_control_none(tmp_path):
     assert fitted("copy", tmp_path).parameter_count == 0
 
 
+def test_an_autoencoder_counts_the_density_of_its_codes(tmp_path):
+    sampler = fitted("autoencoder", tmp_path, width=16, code=4, components=2)
+    decoder = sum(p.numel() for p in sampler.network.decoder.parameters())
+    assert sampler.parameter_count == decoder + 3 * 2 * (1 + 4 + 4 * 4)
+
+
 def test_samplers_per_class_count_together(tmp_path):
     sampler = fitted("dcgan", tmp_path, width=8)
     counts = {part.parameter_count for part in sampler.parts.values()}

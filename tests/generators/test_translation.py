@@ -2,20 +2,22 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
 from cvbench_generators.translation import CycleGAN, CycleGANOptions, Pix2Pix, Pix2PixOptions
+from cvbench_generators.translation.domains import folder_pictures
 from cvbench_generators.translation.replay_buffer import REPLAYED, ReplayBuffer
 from cvbench_generators.translation.translating_sampler import varied
 
 from cvbench.conformance import tiny_pictures
 from cvbench.contracts import Budget, Translator, Workplace, silent
-from cvbench.corruptions import Corruption, corrupt
+from cvbench.corruptions import STRENGTHS, Corruption, corrupt
 from cvbench.datasets import gather
-from cvbench.errors import DataError, NotApplicable, UserError
+from cvbench.errors import DataError, NotApplicable, TrainingDiverged, UserError
 from cvbench.plugins import make_options
 
 SMALL = {"pix2pix": (Pix2Pix, {"width": 4}), "cyclegan": (CycleGAN, {"width": 4, "blocks": 1})}
@@ -126,6 +128,18 @@ def test_varied_pictures_are_moved_a_little():
 
 
 @pytest.mark.parametrize("name", SMALL)
+def test_what_is_not_finite_is_no_picture(name, tmp_path):
+    data = tiny_pictures(8, 8, 1)
+    sampler = fitted(name, data, tmp_path, steps=1)
+    with torch.no_grad():
+        next(sampler.networks["g"].parameters()).fill_(torch.nan)
+    with pytest.raises(TrainingDiverged, match="the samples are not finite"):
+        sampler.translate(data.images)
+    with pytest.raises(TrainingDiverged, match="the samples are not finite"):
+        drawn(sampler, data)
+
+
+@pytest.mark.parametrize("name", SMALL)
 def test_a_second_fit_goes_on_from_the_first(name, tmp_path):
     data = tiny_pictures(8, 8, 1)
     first = fitted(name, data, tmp_path / "a", steps=4)
@@ -205,10 +219,24 @@ def test_a_source_folder_gives_the_source_domain(channels, tmp_path):
     sampler = fitted("cyclegan", data, tmp_path / "w", steps=1, source_folder=folder)
     levels = [int(sampler.source.images[sampler.source.labels == label].mean()) for label in range(3)]
     assert levels == [40, 200, 120]
+    recoloured = "; 12 made grey" if channels == 1 else ""
+    resized = "12 resized to 8x8 from 12x10 (height x width)"
+    assert sampler.notes == (f"source: 12 pictures of {folder}; {resized}{recoloured}",)
     made = drawn(sampler, data, 30)
     assert made.class_counts().tolist() == [10, 10, 10]
     sampler.save(tmp_path)
     assert drawn(CycleGAN().load(tmp_path), data, 30).fingerprint == made.fingerprint
+
+
+def test_what_was_changed_of_a_source_folder_is_counted_by_size(tmp_path):
+    data, folder = tiny_pictures(8, 8, 3), write_folder(tmp_path / "f", ("light", "dark", "grey"))
+    for number, size in enumerate((9, 9, 9, 10, 10, 11, 7, 8)):
+        cv2.imwrite(f"{folder}/dark/grey-{number}.png", np.full((size, size), 99, np.uint8))
+    pictures, changed = folder_pictures(Path(folder), data.spec)
+    assert len(pictures) == 20
+    assert changed == ["19 resized to 8x8 from 12x10, 9x9, 10x10 and 2 other sizes (height x width)", "8 were grey"]
+    small = replace(data.spec, width=10, height=12)
+    assert folder_pictures(Path(write_folder(tmp_path / "g", data.spec.classes)), small)[1] == []
 
 
 def test_a_folder_that_cannot_be_used_is_one_line(tmp_path):
@@ -244,6 +272,14 @@ def test_impossible_options_are_one_line(cls, given, words):
     with pytest.raises(UserError, match=words) as caught:
         make_options(cls, given)
     assert "\n" not in str(caught.value)
+
+
+def test_the_options_say_what_strengths_there_are():
+    told = " ".join(Pix2PixOptions.__doc__.split())
+    for name, bounds in STRENGTHS.items():
+        if bounds:
+            numbers = f"{bounds.low:g} to {bounds.high:g}, usually {bounds.usual:g}"
+            assert numbers in told.split(f"``{name}``: ")[1], name
 
 
 @pytest.mark.parametrize("name", SMALL)

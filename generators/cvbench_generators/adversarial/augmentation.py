@@ -2,6 +2,10 @@
 
 The discriminator sees real pictures and fakes only after a random shift and a cutout that gradients pass through,
 so that it cannot learn the few real ones by heart and the generator does not learn the augmentation.
+
+Milder than the paper's. Shifts of up to an eighth of the side, as there, but the edge is repeated where the paper pads
+with zeros; a cutout of at most a third of the side in half of the pictures, where it has half of the side in all;
+no change of colour. A real picture and its fake partner are augmented alike; there, each on its own.
 """
 
 from __future__ import annotations

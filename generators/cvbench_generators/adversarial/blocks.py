@@ -69,7 +69,10 @@ def spectrally_normalised(network: nn.Module) -> nn.Module:
 
 
 def dcgan_weights(network: nn.Module) -> None:
-    """Convolutions and matrices from N(0, 0.02²), norms' scales from N(1, 0.02²) (Radford et al., 1511.06434, 4)."""
+    """Convolutions and matrices from N(0, 0.02²) (Radford et al., arXiv 1511.06434, section 4).
+
+    Norms' scales from N(1, 0.02²), of which the paper says nothing: the authors' code has them so.
+    """
     for layer in network.modules():
         if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
             nn.init.normal_(layer.weight, 0.0, 0.02)

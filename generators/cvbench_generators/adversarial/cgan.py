@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, relu
 
 from cvbench.samples import DatasetSpec
-from cvbench_generators.adversarial.augmentation import augmented as augmented
 from cvbench_generators.adversarial.blocks import ConditionalNorm, Latents, map_norm
 from cvbench_generators.adversarial.family import Family
 from cvbench_generators.adversarial.options import AdversarialOptions

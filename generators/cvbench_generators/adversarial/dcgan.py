@@ -2,7 +2,7 @@
 
 Section 3's rules: strided convolutions both ways and no pooling, batch normalisation on both sides but for G's last
 and D's first layer, ReLU and tanh in G, leaky ReLU in D. Section 4's settings: weights from N(0, 0.02²), Adam 2e-4
-with momentum 0.5. The paper's network for 64 px is cut to the sides at hand.
+with momentum 0.5. The paper's network for 64 px is cut to the sides at hand, and its kernels of 5×5 are 4×4.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from cvbench_generators.adversarial.blocks import spectrally_normalised
 from cvbench_generators.adversarial.family import Family
 from cvbench_generators.adversarial.losses import LOSSES
 from cvbench_generators.adversarial.options import AdversarialOptions
-from cvbench_generators.adversarial.penalties import PENALTIES, Judged, weight_decay
+from cvbench_generators.adversarial.penalties import AT_PICTURES, PENALTIES, Judged, weight_decay
 from cvbench_generators.adversarial.watch import Watch
 from cvbench_generators.conditional_sampler import (
     Noise,
@@ -90,7 +90,7 @@ class Game:
             losses = self.play(number)
         if self.watch.looks_at(number):
             trouble = self.look(number)
-            if trouble:
+            if trouble and not last:  # no step would follow: the watch's verdict chooses the weights
                 self.start_again(self.watch.restart(number, trouble))
         return losses
 
@@ -122,7 +122,7 @@ class Game:
         def judge(picture: Tensor) -> Tensor:
             return cast(Tensor, self.d(picture, *self.family.condition(label)))
 
-        sloped = options.penalty != "none"  # whether anyone asks for D's slope at the pictures
+        sloped = options.penalty in AT_PICTURES
         real, fake = real.detach().requires_grad_(sloped), fake.detach().requires_grad_(sloped)
         real_score, fake_score = judge(real), judge(fake)
         loss = self.loss.discriminator(real_score, fake_score)

@@ -11,7 +11,10 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Judged:
-    """A discriminator's step: real pictures and fakes (n, C, H, W) that require gradients, and their scores (n,)."""
+    """A discriminator's step: real pictures and fakes (n, C, H, W) and their scores (n,).
+
+    The pictures require gradients where the penalty is one of ``AT_PICTURES``.
+    """
 
     judge: Callable[[Tensor], Tensor]
     real: Tensor
@@ -59,6 +62,7 @@ PENALTIES: Mapping[str, Callable[[Judged], Tensor]] = {
     "r1_r2": r1_and_r2,
     "gradient_penalty": gradient_penalty,
 }
+AT_PICTURES = frozenset({"r1", "r2", "r1_r2"})  # ask for the slope at the pictures themselves, not between them
 
 
 def weight_decay(network: nn.Module, l1: float, l2: float) -> Tensor:

@@ -6,7 +6,9 @@ leaky ReLU between them and no normalisation; fix-up initialisation keeps a stac
 interpolation; the coarsest map starts as a learned basis scaled by the latent, and ends in a depthwise convolution.
 
 Small here: one block per resolution (the paper: two), and pixel (un)shuffling folds the finest map, where it is over
-16 px wide, so that no block works at full resolution.
+16 px wide, so that no block works at full resolution. Other than in the authors' code, G ends in tanh
+(theirs in its last convolution), and sides change by bilinear interpolation in G and the mean of 2×2 in D (theirs by a
+[1, 2, 1] filter in both).
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@
 from the averaged generator and holds them against as many real training pictures: how many classes a probe finds in
 them (mode coverage), the entropy of those classes, how far apart pictures of one class lie (diversity), and how well
 the discriminator tells the two apart. A fit of fewer than ``FEWEST_STEPS`` never had a chance to become healthy and is
-not judged: only what is not finite fails it, and a note says so, and whether its samples are all alike.
+not judged: a note says so, and whether its samples are all alike. A loss that is not finite sends a fit of any length
+back, as trouble does; what fails it is such a loss after ``MOST_RESTARTS``, or samples that are not finite at its end.
 """
 
 from __future__ import annotations

@@ -24,18 +24,16 @@ VARIANCE_FLOOR = (
 class CodeDensity(nn.Module):
     """K mixtures of M Gaussians each: (K, M) shares, (K, M, D) means, (K, M, D, D) lower Cholesky factors.
 
-    They are buffers, so that a sampler's safetensors hold them; a class without pictures keeps shares of zero.
+    They are parameters without a gradient, so that a sampler's safetensors hold them and its ``parameter_count`` counts
+    them; a class without pictures keeps shares of zero.
     """
-
-    shares: Tensor
-    means: Tensor
-    scales: Tensor
 
     def __init__(self, classes: int, components: int, code: int) -> None:
         super().__init__()
-        self.register_buffer("shares", torch.zeros(classes, components))
-        self.register_buffer("means", torch.zeros(classes, components, code))
-        self.register_buffer("scales", torch.zeros(classes, components, code, code))
+        self.shares, self.means, self.scales = (
+            nn.Parameter(torch.zeros(classes, components, *sides), requires_grad=False)
+            for sides in ((), (code,), (code, code))
+        )
 
     def draw(self, labels: Tensor, noise: Noise) -> Tensor:
         """(n, D) codes of these classes; the noise's spread widens each Gaussian about its mean."""

@@ -1,7 +1,10 @@
 """A denoising autoencoder (Vincent et al., "Extracting and composing robust features", ICML 2008) as a generator.
 
-It learns to give back the clean picture from a noisy one through a narrow code, without labels. What it lacks as a
-generator, a density of codes, is fitted per class afterwards (:mod:`cvbench_generators.autoencoder.code_density`).
+It learns to give back the clean picture from a noisy one through a narrow code, without labels. The noise is Gaussian
+and the loss the mean squared error; the paper sets a share of the pixels to zero and takes the cross-entropy.
+
+What it lacks as a generator, a density of codes, is fitted per class afterwards
+(:mod:`cvbench_generators.autoencoder.code_density`).
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cvbench.contracts import Budget, Precision, Progress, Workplace
-from cvbench.errors import NotApplicable
+from cvbench.errors import NotApplicable, TrainingDiverged
 from cvbench.samples import Dataset, DatasetSpec
 from cvbench.seeds import derive_seed
 from cvbench.training import BatchOrder, Descent, Ema, OptimizerSettings, autocast, run_steps, to_tensor
@@ -68,7 +71,8 @@ def fit(
 ) -> ConditionalSampler:
     """Denoise the training pictures, then fit the density of the averaged network's codes of the clean ones.
 
-    Raises :class:`NotApplicable` for pictures that it cannot learn from and for a batch of one.
+    Raises :class:`NotApplicable` for pictures that it cannot learn from and for a batch of one, and
+    :class:`TrainingDiverged` for codes that are not finite.
     """
     train = pictures_to_learn(train, "autoencoder")
     check_pictures(train.labels, train.spec)
@@ -104,6 +108,8 @@ def fit(
     )
     averaged = cast(DenoisingAutoencoder, ema.module)
     codes = encoded(averaged, images, device, budget.precision)
+    if not np.isfinite(codes).all():
+        raise TrainingDiverged(f"the codes are not finite after {budget.steps} steps; try a lower learning rate")
     density_seed = derive_seed(seed, "density") % 2**32  # what scikit-learn takes
     density = fit_density(codes, train.labels, spec, components=options.components, seed=density_seed)
     about = {

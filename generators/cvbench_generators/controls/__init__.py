@@ -19,6 +19,7 @@ from cvbench.errors import NotApplicable
 from cvbench.samples import AnnotationKind, Dataset, IntArray, Pictures, proportional_counts
 from cvbench.seeds import derive_seed
 from cvbench_generators.controls.clips import as_noise, with_others_tracks
+from cvbench_generators.controls.rounds import places_in_rounds
 
 CHUNK = 1000
 ANY_KIND = frozenset(AnnotationKind)
@@ -42,16 +43,7 @@ class Replay(Sampler):
             yield self.source.select(places[start : start + CHUNK])
 
     def _choose(self, counts: IntArray, rng: np.random.Generator) -> IntArray:
-        """Places of so many pictures per class, none twice before all of its class were taken."""
-        chosen = [np.zeros(0, dtype=np.int64)]
-        for label, count in enumerate(counts):
-            members = np.flatnonzero(self.source.strata() == label)
-            if count and not len(members):
-                raise NotApplicable(f"there is no sample of class {self.source.spec.classes[label]!r} to give")
-            rounds = -(-int(count) // len(members)) if count else 0
-            orders = [rng.permutation(members) for _ in range(rounds)]
-            chosen += [np.concatenate(orders)[:count]] if orders else []
-        return rng.permutation(np.concatenate(chosen))
+        return places_in_rounds(self.source.strata(), counts, self.source.spec.classes, rng, "sample")
 
     def save(self, folder: Path) -> None:
         self.source.save(folder)
@@ -84,7 +76,10 @@ class Oracle(Copy):
 
 
 class ShuffledLabels(Copy):
-    """The training pictures, each with another one's annotation: right pictures, annotations that say nothing."""
+    """The training samples with their annotations permuted: right pictures, annotations that say nothing.
+
+    Of pictures about one keeps its own, as in any permutation; a clip always has another's tracks.
+    """
 
     summary = "control: training samples with each other's annotation; must show a loss alone"
     control: ClassVar[Mapping[str, Expected]] = {"synthetic": "loss"}

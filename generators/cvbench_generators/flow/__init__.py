@@ -19,8 +19,7 @@ class FlowOptions:
     heun asks the network twice in each.
 
     ``guidance``: above 1, samples are pushed towards what the class adds, for prettier and less varied pictures;
-    it needs a ``label_dropout`` above 0, the share of training pictures whose class is hidden.
-    Raises :class:`UserError` without.
+    it needs a ``label_dropout`` above 0, such as 0.1: the share of training pictures whose class is hidden.
     """
 
     width: Annotated[int, Gt(0), MultipleOf(16)] = 48

@@ -16,9 +16,15 @@ from cvbench.samples import AnnotationKind, Dataset
 
 @dataclass(frozen=True)
 class Pix2PixOptions:
-    """``source``: the corruption that is undone, ``strength`` as in :class:`~cvbench.corruptions.Corruption`.
+    """``source``: the corruption that is undone. ``strength``: how strong it is. ``hole``: the rectangle's longest
+    sides as a share of the picture's, 0.05 to 0.95, usually 0.5; ``noise``: the standard deviation as a share of 255,
+    0.005 to 1, usually 0.15; ``low_resolution``: how many times fewer pixels per side, 2 to 4, usually 2; ``edges``:
+    Canny's upper threshold, 10 to 2000, usually 200; ``grey`` has none.
 
-    ``source_folder`` belongs to ``cyclegan``: asking for it here is answered with the reason.
+    ``l1_weight``: of the distance to the clean picture beside the game. ``source_folder``: for ``cyclegan`` alone,
+    because pix2pix learns from pairs.
+
+    Not the paper's: ``learning_rate`` (there 2e-4) with a cosine to 0, and the budget's batch (there 1 to 10).
     """
 
     source: Literal["hole", "noise", "grey", "low_resolution", "edges"] = "hole"
@@ -71,11 +77,16 @@ class Pix2Pix(Generator):
 @dataclass(frozen=True)
 class CycleGANOptions:
     """``source``: the corruption of one half of the training pictures that makes the source domain
-    (``inverted`` unless said otherwise); the other half is the target domain.
+    (``inverted`` unless said otherwise); the other half is the target domain. ``strength``: how strong it is, as for
+    the generator ``pix2pix``; ``grey`` and ``inverted`` have none.
 
-    ``source_folder``: instead, a folder of pictures, one sub-folder per class, with the training data's class names.
+    ``source_folder``: instead, a folder of pictures, one sub-folder per class, with the training data's class names;
+    pictures of another size or colour are brought to the training data's, and a note says how many.
     ``identity_weight`` is a share of ``cycle_weight``; without one it is the paper's 0.5, and 0 for ``inverted``:
     there the identity loss asks the opposite of what the game asks (MNIST, 400 steps: 8.5 dB with it, 20.1 without).
+
+    Not the paper's: ``learning_rate`` with a cosine to 0 (there 2e-4, constant and then falling linearly), and the
+    budget's batch (there 1).
     """
 
     source: CorruptionName | None = None
@@ -110,6 +121,7 @@ class CycleGAN(Generator):
     licence = "Apache-2.0"
     kinds = frozenset({AnnotationKind.LABEL})
     latent = False
+    version = 2
     default_budget = Budget(steps=1500, batch_size=16)
     Options = CycleGANOptions
 

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+from PIL import Image
 from torchvision.datasets import ImageFolder
 
 from cvbench.corruptions import Corruption
 from cvbench.decoding import read_picture
-from cvbench.errors import DataError, NotApplicable
+from cvbench.errors import DataError, NotApplicable, counted
 from cvbench.samples import DatasetSpec, LabelledImages, UInt8Array
 
 if TYPE_CHECKING:
     from cvbench_generators.translation import CycleGANOptions
+
+MOST_SIZES = 3  # of pictures, that a note names
 
 
 @dataclass(frozen=True)
@@ -36,8 +42,9 @@ def two_domains(train: LabelledImages, options: CycleGANOptions, seed: int) -> D
     folder that is missing, empty, unreadable or of other classes.
     """
     if options.source_folder is not None:
-        source = folder_pictures(Path(options.source_folder), train.spec)
-        return Domains(source, None, train.images, f"source: {len(source)} pictures of {options.source_folder}")
+        source, changed = folder_pictures(Path(options.source_folder), train.spec)
+        note = "; ".join([f"source: {counted(len(source), 'picture')} of {options.source_folder}", *changed])
+        return Domains(source, None, train.images, note)
     halves: tuple[list[int], list[int]] = ([], [])
     rng = np.random.default_rng(seed)
     for label in np.flatnonzero(train.class_counts()):
@@ -52,8 +59,8 @@ def two_domains(train: LabelledImages, options: CycleGANOptions, seed: int) -> D
     return Domains(train.select(halves[0]), options.corruption, train.select(halves[1]).images, note)
 
 
-def folder_pictures(folder: Path, spec: DatasetSpec) -> LabelledImages:
-    """An image folder's pictures in the spec's size and channels, its classes matched by name."""
+def folder_pictures(folder: Path, spec: DatasetSpec) -> tuple[LabelledImages, list[str]]:
+    """An image folder's pictures in the spec's size and channels, its classes matched by name; what that changed."""
     try:
         found = ImageFolder(str(folder))
     except OSError as error:
@@ -69,12 +76,31 @@ def folder_pictures(folder: Path, spec: DatasetSpec) -> LabelledImages:
             hint="cyclegan keeps labels, so both need the same class names",
         )
     images = np.empty((len(found), spec.height, spec.width, spec.channels), np.uint8)
+    sizes: Counter[tuple[int, ...]] = Counter()
+    recoloured = 0
     for place, (path, _) in enumerate(found.samples):
-        images[place] = _read(path, spec)
+        picture = read_picture(Path(path), spec.channels)
+        resized = cv2.resize(picture, (spec.width, spec.height), interpolation=cv2.INTER_AREA)
+        images[place] = resized.reshape(images.shape[1:])
+        sizes[picture.shape[:2]] += 1
+        with suppress(OSError, Image.DecompressionBombError):  # OpenCV reads what Pillow does not: left uncounted
+            recoloured += _is_grey(path) != (spec.channels == 1)
     numbers = np.array([spec.classes.index(name) for name in found.classes], dtype=np.int64)
-    return LabelledImages(spec, images, numbers[np.array(found.targets, dtype=np.int64)])
+    changed = list(_changes(sizes, recoloured, spec))
+    return LabelledImages(spec, images, numbers[np.array(found.targets, dtype=np.int64)]), changed
 
 
-def _read(path: str, spec: DatasetSpec) -> UInt8Array:
-    sized = cv2.resize(read_picture(Path(path), spec.channels), (spec.width, spec.height), interpolation=cv2.INTER_AREA)
-    return np.asarray(sized, dtype=np.uint8).reshape(spec.height, spec.width, spec.channels)
+def _is_grey(path: str) -> bool:
+    with Image.open(path) as opened:  # reads the header alone
+        return opened.mode in ("1", "L", "LA") or opened.mode.startswith("I")
+
+
+def _changes(sizes: Counter[tuple[int, ...]], recoloured: int, spec: DatasetSpec) -> Iterator[str]:
+    """How many pictures were resized, and from what (height, width), and how many were of other colours."""
+    others = Counter({size: number for size, number in sizes.items() if size != (spec.height, spec.width)})
+    if others:
+        named = ", ".join(f"{high}x{wide}" for (high, wide), _ in others.most_common(MOST_SIZES))
+        more = f" and {counted(len(others) - MOST_SIZES, 'other size')}" if len(others) > MOST_SIZES else ""
+        yield f"{others.total():,} resized to {spec.height}x{spec.width} from {named}{more} (height x width)"
+    if recoloured:
+        yield f"{recoloured:,} made grey" if spec.channels == 1 else f"{recoloured:,} were grey"

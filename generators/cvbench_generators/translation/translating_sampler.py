@@ -20,7 +20,8 @@ from cvbench.errors import DataError, NotApplicable
 from cvbench.samples import Dataset, DatasetSpec, IntArray, LabelledImages, UInt8Array, labelled, proportional_counts
 from cvbench.seeds import derive_seed
 from cvbench.training import Curves, load_curves, load_weights, save_curves, save_weights, to_tensor
-from cvbench_generators.conditional_sampler import pictures_to_learn, to_bytes
+from cvbench_generators.conditional_sampler import finite, pictures_to_learn, to_bytes
+from cvbench_generators.controls.rounds import places_in_rounds
 from cvbench_generators.saved_sampler import read_back
 
 FORMAT = 1
@@ -59,6 +60,9 @@ class TranslatingSampler(Translator):
         return sum(parameter.numel() for parameter in self.networks.get_submodule("g").parameters())
 
     def translate(self, images: UInt8Array) -> UInt8Array:
+        """Raises :class:`DataError` for another shape than the fit's and :class:`TrainingDiverged` for what is not
+        finite.
+        """
         spec = self.source.spec
         shape = (spec.height, spec.width, spec.channels)
         if images.shape[1:] != shape:
@@ -69,30 +73,20 @@ class TranslatingSampler(Translator):
         with torch.inference_mode():
             for start in range(0, len(images), CHUNK):
                 chunk = to_tensor(images[start : start + CHUNK], device)
-                turned.append(to_bytes(self.turn(self.networks, chunk), spec))
+                turned.append(to_bytes(finite(self.turn(self.networks, chunk)), spec))
         return np.concatenate(turned)
 
     def sample(self, count: int, *, seed: int, class_counts: IntArray | None = None) -> Iterator[LabelledImages]:
         """Raises :class:`NotApplicable` when a class is asked for of which there is no source picture."""
         counts = proportional_counts(self.class_counts, count) if class_counts is None else class_counts
-        places = self._chosen(counts, np.random.default_rng(derive_seed(seed, "places")))
+        rng = np.random.default_rng(derive_seed(seed, "places"))
+        places = places_in_rounds(self.source.labels, counts, self.source.spec.classes, rng, "source picture")
         for start in range(0, count, CHUNK):
             chosen = self.source.select(places[start : start + CHUNK])
             images = varied(chosen.images, derive_seed(seed, "variation", start))
             if self.corruption is not None:
                 images = corrupt(images, self.corruption, derive_seed(seed, "corruption", start))
             yield LabelledImages(chosen.spec, self.translate(images), chosen.labels)
-
-    def _chosen(self, counts: IntArray, rng: np.random.Generator) -> IntArray:
-        """Places of so many source pictures per class in shuffled order, none again before all of its class were."""
-        chosen = [np.zeros(0, dtype=np.int64)]
-        for label in np.flatnonzero(counts):
-            members = np.flatnonzero(self.source.labels == label)
-            if not len(members):
-                raise NotApplicable(f"there is no source picture of class {self.source.spec.classes[label]!r}")
-            rounds = -(-int(counts[label]) // len(members))
-            chosen.append(np.concatenate([rng.permutation(members) for _ in range(rounds)])[: counts[label]])
-        return rng.permutation(np.concatenate(chosen))
 
     def bare(self) -> TranslatingSampler:
         """The same translator without source pictures: it translates, but has nothing to sample from."""

@@ -75,5 +75,7 @@ def known_models() -> Sequence[ModelInfo]:
         ModelInfo("inpaint_ns", "trains nothing: OpenCV's Navier-Stokes inpainting, for a hole", opencv),
         ModelInfo("nl_means", "trains nothing: OpenCV's non-local means, for noise", opencv),
         ModelInfo("pix2pix", "the generator pix2pix, fitted on the cell's training pictures", "Apache-2.0"),
-        ModelInfo("cyclegan", "the generator cyclegan, fitted on the cell's training pictures, unpaired", "Apache-2.0"),
+        ModelInfo(
+            "cyclegan", "the generator cyclegan, fitted on the cell's training pictures, unpaired", "Apache-2.0", 2
+        ),
     )

@@ -90,7 +90,7 @@ class Sim2Real(Generator):
     licence = "Apache-2.0"
     kinds = frozenset({AnnotationKind.MASK, AnnotationKind.BOXES, AnnotationKind.INSTANCES})
     latent = False
-    version = 2
+    version = 3
     default_budget = Budget(steps=1500, batch_size=8)
     Options = Sim2RealOptions
 
