@@ -279,15 +279,15 @@ def boxes_alone(data: InstanceImages) -> BoxedImages:
 def painted(data: InstanceImages) -> SegmentedImages:
     """A class per pixel: ``background`` is class 0, a later object covers an earlier one, crowds are ignored.
 
-    Raises :class:`DataError` for more classes than a byte holds, and for objects of a class ``background``.
+    Raises :class:`DataError` for more classes than a byte holds, and for a class of objects ``background``.
     """
     classes = (BACKGROUND, *data.spec.classes)
     if len(classes) > IGNORED:
         what = f"{len(data.spec.classes)} classes and the background do not fit into a mask of one byte"
         raise DataError(what, where=data.spec.name, hint=f"at most {IGNORED - 1}")
     if BACKGROUND in data.spec.classes:
-        what = f"has objects of a class {BACKGROUND!r}, which in a mask is what is no object"
-        raise DataError(what, where=data.spec.name, hint="rename the class, or take its objects out")
+        what = f"has a class of objects {BACKGROUND!r}, which in a mask is what is no object"
+        raise DataError(what, where=data.spec.name, hint="rename it, or remove it from the classes")
     masks = np.zeros(data.images.shape[:3], np.uint8)
     for place in range(len(data)):
         own = data.objects(place)

@@ -160,7 +160,7 @@ def _print_plan(made: Plan, work: Todo, store: Store, workers: int, folder: RunF
         f"{counted(cells, 'cell')}"
         + (f" ({skipped.total()} skipped)" if skipped else "")
         + f", {cells - len(work.cells)} already in {escape(str(folder.path))}; "
-        f"{counted(max(0, shared), 'cell')} of the same synthetic set as another",
+        f"{counted(shared, 'cell')} {'shares' if shared == 1 else 'share'} a synthetic set with another",
         soft_wrap=True,
     )
     for reason, number in skipped.items():

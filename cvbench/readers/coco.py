@@ -24,6 +24,7 @@ from cvbench.scenes import Instance, tight_box
 
 Record = Mapping[str, Any]
 GLANCE = 1 << 20  # bytes
+Key = int | float | str  # some tools write 7.0 for 7
 FAR = 2  # pixels: a box may be off its mask by as much, however small the object
 
 
@@ -139,14 +140,16 @@ class _File:
         self.objects = _by_id(content["annotations"], "annotation", file, findings)
         self.masks = sum(_has_mask(thing) for thing in self.objects.values())
         self.own: dict[Any, list[Record]] = {key: [] for key in self.pictures}
+        texts = {str(key) for key in self.own}
         for key, thing in self.objects.items():
             picture, category = thing.get("image_id"), thing.get("category_id")
-            if not isinstance(picture, int | str) or picture not in self.own:
+            if not isinstance(picture, Key) or picture not in self.own:
                 what = f"annotation {key} is of picture {picture!r}, which is not there"
-                same = str(picture) in map(str, self.own)
                 alike = "ids are texts in one place and numbers in the other: write both as numbers"
-                findings.problem(file, what, alike if same else "add the picture, or remove the annotation")
-            elif not isinstance(category, int | str) or category not in self.numbers:
+                findings.problem(
+                    file, what, alike if str(picture) in texts else "add the picture, or remove the annotation"
+                )
+            elif not isinstance(category, Key) or category not in self.numbers:
                 what = f"annotation {key} is of category {category!r}, which is not there"
                 findings.problem(file, what, f"the categories are {', '.join(map(str, list(self.numbers)[:20]))}")
             else:

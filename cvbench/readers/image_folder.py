@@ -29,6 +29,7 @@ from cvbench.regimes import split_real
 from cvbench.samples import AnnotationKind, DatasetSpec, IntArray, LabelledImages, UInt8Array, labelled
 from cvbench.seeds import derive_seed
 
+PICTURE_FOLDERS = ("images", "imgs", "image")  # of pictures whose annotation lies elsewhere
 SPLIT_NAMES = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}
 
 
@@ -119,7 +120,7 @@ class ImageFolder(Reader):
     @classmethod
     def recognises(cls, root: Path) -> bool:
         folders = folders_in(split_folders(root).get("train", root))
-        if any(folder.name == "images" for folder in folders):  # beside it are masks, whatever their folder is called
+        if any(folder.name in PICTURE_FOLDERS for folder in folders):  # beside it are masks, whatever they are called
             return False
         return any(True for folder in folders for _ in pictures_in(folder))
 

@@ -10,14 +10,13 @@ from pathlib import Path
 from cvbench.errors import DataError
 from cvbench.readers.class_lists import HINT, class_files, class_list, names_in_masks
 from cvbench.readers.findings import Findings
-from cvbench.readers.image_folder import SPLIT_NAMES
+from cvbench.readers.image_folder import PICTURE_FOLDERS, SPLIT_NAMES
 from cvbench.readers.masks import class_mask
 from cvbench.readers.pictures import EXTENSIONS, pictures_in
 from cvbench.readers.places import find_place
 from cvbench.readers.scenes import Listing, Scene, SceneOptions, SceneReader
 from cvbench.samples import AnnotationKind
 
-PICTURE_FOLDERS = ("images", "imgs", "image")
 MASK_FOLDERS = ("masks", "annotations", "labels", "mask", "annot")
 MASK_ENDINGS = ("", "_mask", "_L")  # of the mask's name after the picture's
 MASK_FILES = frozenset({".png", ".bmp", ".tif", ".tiff", ".gif"})  # what loses nothing

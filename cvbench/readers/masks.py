@@ -87,12 +87,17 @@ def _by_value(image: Any, file: Path) -> IntArray:
     if image.mode == "F":
         hint = "save it as a PNG of 8 bits"
         raise DataError("a mask of floating-point numbers", where=str(file), hint=hint)
-    if image.mode in ("RGB", "RGBA") and (np.asarray(image)[..., :3].T == np.asarray(image)[..., 0].T).all():
-        image = image.getchannel(0)  # grey, saved in colour
+    if image.mode == "LA" or (image.mode in ("RGB", "RGBA") and _all_grey(image)):
+        image = image.getchannel(0)
     if image.mode not in ("1", "L", "P") and not image.mode.startswith("I"):
         hint = 'write classes.json: {"sky": [128, 128, 128], …}'
         raise DataError(f"a mask in {image.mode} colours, and the class list has none", where=str(file), hint=hint)
     return np.asarray(image).astype(np.int64)
+
+
+def _all_grey(image: Any) -> bool:
+    colours = np.asarray(image)[..., :3]
+    return bool((colours == colours[..., :1]).all())
 
 
 def _by_colour(image: Any, classes: ClassList, file: Path, findings: Findings) -> IntArray:

@@ -160,8 +160,8 @@ class SceneReader(Reader):
             return self._one(root, listing, scene, Findings(strict=True))
 
         first = read(scenes[0])
-        if first is not None:
-            _refuse_more_than_memory(len(scenes), first.spec, root)
+        if first is not None:  # a grey one may be among RGB ones
+            _refuse_more_than_memory(len(scenes), replace(first.spec, channels=self._options().channels or 3), root)
         with ThreadPoolExecutor() as pool:
             pictures = [part for part in (first, *pool.map(read, scenes[1:])) if part is not None]
         sizes = {(part.spec.height, part.spec.width) for part in pictures}

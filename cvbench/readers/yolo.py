@@ -194,7 +194,7 @@ def _orphans(found: Sequence[tuple[str, Path, Path | None, list[_Line]]], findin
 
 def _lines(file: Path, classes: int, findings: Findings) -> list[_Line]:
     lines = []
-    for number, text in enumerate(file.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+    for number, text in enumerate(file.read_text(encoding="utf-8-sig", errors="replace").splitlines(), 1):
         if not text.strip():
             continue
         where = f"{file}:{number}"

@@ -222,10 +222,11 @@ def test_broken_object_masks(tmp_path):
     refused("object-masks", root, "train_ids.txt: is not UTF-8 text", size=[8, 8])
 
 
-def test_folders_of_other_names_are_no_classes(tmp_path):
+@pytest.mark.parametrize("pictures", ["images", "imgs"])
+def test_folders_of_other_names_are_no_classes(tmp_path, pictures):
     """Else masks would be pictures of a class, and nothing wrong."""
     for number in range(3):
-        picture(tmp_path / "images" / f"{number}.png", seed=number)
+        picture(tmp_path / pictures / f"{number}.png", seed=number)
         mask(tmp_path / "gt" / f"{number}.png", striped())
     with pytest.raises(DataError, match=r"no reader knows this format.*masks root/images/\*.png and root/masks/\*.png"):
         recognise(tmp_path)
@@ -235,6 +236,7 @@ def test_masks_that_were_saved_otherwise(tmp_path):
     root = write_pairs(tmp_path)
     plain = open_dataset("mask-pairs", "", root, {}, 0.0)
     mask(root / "trainannot/1.png", np.repeat(striped()[..., None], 3, axis=2))  # grey, as RGB
+    mask(root / "testannot/1.png", striped(), mode="LA")
     (root / "classes.txt").write_text("sky\nroad\nvoid\n", encoding="utf-8-sig")
     again = open_dataset("mask-pairs", "", root, {}, 0.0)
     assert again.train.fingerprint == plain.train.fingerprint
@@ -286,6 +288,10 @@ COCO_FAULTS = {
         "annotation 1 is of category 9, which is not there. the",
     ),
     "image": (THING | {"image_id": 9}, "annotation 1 is of picture 9, which is not there"),
+    "image as text": (
+        THING | {"image_id": "7"},
+        "annotation 1 is of picture '7', which is not there. ids are texts in one place and numbers in the other",
+    ),
     "image list": (THING | {"image_id": [7]}, r"annotation 1 is of picture \[7\], which is not there"),
     "category mapping": (THING | {"category_id": {}}, "annotation 1 is of category {}, which is not there"),
     "nan": (

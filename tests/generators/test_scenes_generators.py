@@ -13,9 +13,9 @@ from cvbench_generators.scenes.annotating import Visibility, annotated
 from cvbench_generators.scenes.composing import Scene
 from cvbench_generators.scenes.distractors import draw_distractor
 from cvbench_generators.scenes.layout import learnt_layouts
-from cvbench_generators.scenes.objects import objects_of, whole_objects
-from cvbench_generators.scenes.pasting import Patch, cutout_of, paste
-from cvbench_generators.scenes.pieces import content_box
+from cvbench_generators.scenes.objects import ellipse_in, objects_of, whole_objects
+from cvbench_generators.scenes.pasting import SURROUNDINGS, Patch, _occupied, cutout_of, paste
+from cvbench_generators.scenes.pieces import content_box, pieces_of, union
 from cvbench_generators.scenes.placing import Ground
 from cvbench_generators.scenes.stock import Stock
 
@@ -379,6 +379,28 @@ def test_a_neighbour_does_not_come_along_with_what_is_cut():
     pasted = np.asarray(ground.images[0]).copy()
     paste(pasted, Patch(0, 10, 10, layers[..., :1], layers[..., 1] > 0, 100), "poisson")
     assert pasted.max() <= 125
+
+
+def test_what_is_occupied_around_a_cut_out_is_all_objects_there():
+    """The far ones are not looked at: a picture of hundreds would take their square."""
+    data = discs(2, across=10)
+    for number in range(len(data.labels)):
+        picture = int(number >= data.starts[1])
+        x, y = data.boxes[number, :2].astype(int).tolist()
+        everywhere = union(pieces_of(data, picture), 48, 64)
+        top, left = max(0, y - SURROUNDINGS), max(0, x - SURROUNDINGS)
+        part = everywhere[top : top + 30, left : left + 40]
+        assert np.array_equal(_occupied(data, picture, top, left, *part.shape), part)
+
+
+def test_ellipses_in_boxes_are_their_own_mirror_images():
+    """By which ``motion`` knows that GrabCut has found nothing."""
+    for height in range(1, 20):
+        for width in range(1, 20):
+            mask = ellipse_in(height, width)
+            assert np.array_equal(mask, mask[::-1])
+            assert np.array_equal(mask, mask[:, ::-1])
+            assert mask.any()
 
 
 def test_objects_on_an_inpainted_picture_are_laid_out_as_in_its_own_likes(tmp_path):

@@ -224,6 +224,12 @@ def write_coco(root, outline=None, **changes):
     return root
 
 
+def test_coco_ids_may_be_written_as_floats(tmp_path):
+    thing = {"id": 1, "image_id": 7.0, "category_id": 5.0, "bbox": [1, 1, 3, 4], "segmentation": [[1, 1, 4, 1, 4, 5]]}
+    splits = open_dataset("coco", "", write_coco(tmp_path, annotations=[thing]), {"test_fraction": 0.5}, 0.0)
+    assert len(splits.train.labels) + len(splits.test.labels) == 1
+
+
 @pytest.mark.parametrize("form", ["polygon", "counts", "compressed"])
 def test_coco_masks_in_every_form(tmp_path, form):
     from faster_coco_eval.core import mask as coco_mask

@@ -81,7 +81,7 @@ def test_more_classes_than_a_byte_holds_cannot_be_painted():
 def test_objects_called_background_cannot_be_painted():
     spec = DatasetSpec("toy", AnnotationKind.INSTANCES, ("cat", "background"), 4, 4, 1)
     data = InstanceImages.of_instances(spec, np.zeros((1, 4, 4, 1), np.uint8), [[]])
-    with pytest.raises(DataError, match="has objects of a class 'background'"):
+    with pytest.raises(DataError, match=r"has a class of objects 'background'.*rename it"):
         as_kind(data, AnnotationKind.MASK)
 
 

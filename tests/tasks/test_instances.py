@@ -64,6 +64,20 @@ def test_masks_on_the_networks_grid_keep_their_place():
     assert cells[0].nonzero().max(0).values.tolist() == [4, 2]
 
 
+def test_mask_targets_are_shares_of_a_cell_and_the_larger_share_gives_its_class():
+    pytest.importorskip("ultralytics")
+    from cvbench_tasks.detection import yolo
+    from cvbench_tasks.detection.models import YoloOptions
+
+    net = yolo.build("yolov8n-seg", tiny_scenes(40, 48, 3).spec, YoloOptions(), masks=True)
+    masks = torch.zeros(2, 40, 48, dtype=torch.bool)
+    masks[0, 0:4, 0:7], masks[1, 0:4, 7:10] = True, True
+    cells = net._cells(masks, 64, 64)
+    assert cells[:, 0, :3].tolist() == [[1, 0.75, 0], [0, 0.25, 0.5]]
+    assert yolo._classes(cells, torch.tensor([2, 1]))[0, :3].tolist() == [2, 2, 1]
+    assert not yolo._classes(cells[:0], torch.zeros(0, dtype=torch.long)).any()
+
+
 def test_pictures_without_masks_and_unknown_models_are_refused():
     boxes = as_kind(tiny_scenes(32, 32, 1), AnnotationKind.BOXES)
     with pytest.raises(DataError, match="a mask per object"):

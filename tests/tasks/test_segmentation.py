@@ -110,6 +110,7 @@ def test_what_cannot_be_had_is_one_line(tmp_path, monkeypatch):
         make_options(TASK.model_options("fcn"), {"encoder_weights": "IMAGENET1K"})
     with pytest.raises(UserError, match=r"'encoder': unknown 'tu-resnet19'\. did you mean 'tu-resnet1"):
         make_options(TASK.model_options("unet"), {"encoder": "tu-resnet19"})
+    make_options(TASK.model_options("unet"), {"encoder": "tu-resnet18.a1_in1k"})  # a name with the tag of its weights
     with pytest.raises(UserError, match="dpt cannot be built on the encoder 'resnet18'"):
         made("dpt", spec, tmp_path, {"encoder": "resnet18"})
 

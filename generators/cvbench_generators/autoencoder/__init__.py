@@ -70,6 +70,7 @@ class Autoencoder(Generator):
     summary = "denoising autoencoder, sampled by a Gaussian mixture per class over its codes"
     licence = "Apache-2.0"
     kinds = frozenset({AnnotationKind.LABEL})
+    version = 2  # which counts the density's parameters
     default_budget = Budget(steps=3000, batch_size=128)
     Options = AutoencoderOptions
 

@@ -67,7 +67,7 @@ class Motion(Generator):
     summary = "objects cut from the training clips move over their backgrounds, with exact tracks and visibility"
     licence = "Apache-2.0"
     kinds = frozenset({AnnotationKind.TRACKS})
-    version = 3
+    version = 4
     latent = False
     Options = MotionOptions
 

@@ -22,7 +22,7 @@ from cvbench.scenes import (
     SegmentedImages,
     tight_box,
 )
-from cvbench_generators.scenes.pieces import Piece, areas, as_instances, at_border, ellipse, whole_pixels
+from cvbench_generators.scenes.pieces import Piece, areas, as_instances, at_border, whole_pixels
 
 THING_SHARE = 0.25  # of the picture: a class whose pixels lie in regions larger on average is not one of things
 THING_AT_BORDER = 0.55  # of a class's pixels in regions at the border: CamVid's cars have 0.51, its fences 0.60
@@ -121,7 +121,7 @@ def _grabbed(train: BoxedImages, seed: int, progress: Progress) -> tuple[Instanc
         x1, y1, x2, y2 = whole_pixels(train.boxes[number])
         mask = _grab(np.asarray(train.images[picture]), (x1, y1, x2, y2))
         if mask is None:
-            mask, guessed = ellipse(y2 - y1, x2 - x1), guessed + 1
+            mask, guessed = ellipse_in(y2 - y1, x2 - x1), guessed + 1
         pieces[picture].append(Piece(int(train.labels[number]), x1, y1, mask).tight())
     spec = replace(train.spec, kind=AnnotationKind.INSTANCES)
     return as_instances(spec, train.images, pieces), (_cut_by(len(chosen), guessed),)
@@ -182,3 +182,10 @@ def _largest_region(mask: UInt8Array) -> BoolArray | None:
     filled = np.zeros(mask.shape, np.uint8)
     cv2.drawContours(filled, [max(outlines, key=cv2.contourArea)], -1, 1, cv2.FILLED)
     return filled.astype(np.bool_)
+
+
+def ellipse_in(height: int, width: int) -> BoolArray:
+    """bool (h, w), as its mirror images: the pixels whose middles are in the ellipse that touches all four sides."""
+    rows = (np.arange(height)[:, None] + 0.5) / height * 2 - 1
+    columns = (np.arange(width)[None] + 0.5) / width * 2 - 1
+    return np.asarray(rows**2 + columns**2 <= 1) if min(height, width) > 1 else np.ones((height, width), np.bool_)

@@ -12,7 +12,6 @@ from scipy.ndimage import distance_transform_edt
 from cvbench.samples import BoolArray, FloatArray, UInt8Array
 from cvbench.scenes import InstanceImages
 from cvbench_generators.scenes import Blend
-from cvbench_generators.scenes.pieces import pieces_of, union
 
 SURROUNDINGS = 7  # pixels of its real surroundings that a cutout brings along, for soft edges
 SOFTNESS = 1.0  # standard deviation of the Gaussian edge in pixels
@@ -65,21 +64,35 @@ class Patch:
 def cutout_of(objects: InstanceImages, number: int) -> Cutout:
     """The object with this number (0..M - 1).
 
-    No neighbour comes along, which would be in the picture and in no annotation: the ground nearest to it stands in
-    its place.
+    No other of the objects comes along, which would be in the picture and in no annotation: the ground nearest to it
+    stands in its place.
     """
     picture = int(np.searchsorted(objects.starts, number, side="right")) - 1
     image, mask, around = objects.images[picture], objects.cut_mask(number), SURROUNDINGS
     (x, y), (high, wide) = objects.boxes[number, :2].astype(int).tolist(), mask.shape
-    rows = np.clip(np.arange(y - around, y + high + around), 0, image.shape[0] - 1)[:, None]
-    columns = np.clip(np.arange(x - around, x + wide + around), 0, image.shape[1] - 1)
+    top, left = max(0, y - around), max(0, x - around)
+    window = image[top : y + high + around, left : x + wide + around]
+    rows = np.clip(np.arange(y - around, y + high + around) - top, 0, window.shape[0] - 1)[:, None]
+    columns = np.clip(np.arange(x - around, x + wide + around) - left, 0, window.shape[1] - 1)
     alpha = np.pad(mask.astype(np.uint8) * np.uint8(255), around)
-    occupied = union(pieces_of(objects, picture), *image.shape[:2])
-    pixels, ground = image[rows, columns], ~occupied[rows, columns] & (alpha == 0)
+    pixels, ground = window[rows, columns], ~_occupied(objects, picture, top, left, *window.shape[:2])[rows, columns]
+    ground &= alpha == 0
     if ground.any() and not (ground | (alpha > 0)).all():
         nearest = distance_transform_edt(~ground, return_distances=False, return_indices=True)
         pixels = np.where((alpha > 0)[..., None], pixels, pixels[tuple(nearest)])
     return Cutout(np.dstack([pixels, alpha]), pixels[alpha > 0].mean(axis=0))
+
+
+def _occupied(objects: InstanceImages, picture: int, top: int, left: int, high: int, wide: int) -> BoolArray:
+    """bool (h, w): where an object is in this part of the picture."""
+    found = np.zeros((high, wide), np.bool_)
+    own = objects.objects(picture)
+    x1, y1, x2, y2 = objects.boxes[own].astype(int).T
+    for place in np.flatnonzero((x1 < left + wide) & (x2 > left) & (y1 < top + high) & (y2 > top)).tolist():
+        a, b, c, d = max(x1[place], left), max(y1[place], top), min(x2[place], left + wide), min(y2[place], top + high)
+        mask = objects.cut_mask(own.start + place)[b - y1[place] : d - y1[place], a - x1[place] : c - x1[place]]
+        found[b - top : d - top, a - left : c - left] |= mask
+    return found
 
 
 def transformed(cutout: Cutout, factor: float, degrees: float, flipped: bool) -> UInt8Array:

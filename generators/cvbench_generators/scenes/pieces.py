@@ -66,13 +66,6 @@ def union(pieces: Sequence[Piece], height: int, width: int) -> BoolArray:
     return covered
 
 
-def ellipse(height: int, width: int) -> BoolArray:
-    """bool (h, w): the ellipse that touches all four sides; all of what is too small for one."""
-    mask = np.zeros((height, width), np.uint8)
-    cv2.ellipse(mask, (((width - 1) / 2, (height - 1) / 2), (width, height), 0.0), 1, cv2.FILLED)
-    return np.asarray(mask.astype(np.bool_) if mask.any() else ~mask.astype(np.bool_))
-
-
 def starts_of(parts: Sequence[Sequence[object]]) -> IntArray:
     """(N + 1,) where each picture's own begin when all stand in one row."""
     return np.cumsum([0, *map(len, parts)], dtype=np.int64)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from cvbench.contracts import Augmentation, Budget, Model, Progress, Workplace
-from cvbench.samples import Dataset, DatasetSpec
+from cvbench.samples import AnnotationKind, Dataset, DatasetSpec
 from cvbench.scenes import InstanceImages, boxed
 from cvbench.seeds import derive_seed
 from cvbench.training import (
@@ -31,13 +31,15 @@ from cvbench_tasks.detection.models import DetectorOptions
 from cvbench_tasks.detection.network import Network
 from cvbench_tasks.kept_weights import KeptWeights
 
-PREDICT_BATCH, PREDICT_PIXELS = 16, 2**20  # at most, at once
+PREDICT_BATCH = 16
+PREDICT_PIXELS = 2**20  # at once, where there are masks
 LOOKS_AT_VAL = 5  # times per stage that the val split, if there is one, is scored to choose weights
 
 
-def predicted_at_once(spec: DatasetSpec) -> int:
-    """Pictures: few where they are large, for every object that is found has a mask of that size."""
-    return max(1, min(PREDICT_BATCH, PREDICT_PIXELS // (spec.height * spec.width)))
+def _predicted_at_once(spec: DatasetSpec) -> int:
+    """Pictures; few large ones with masks, for every object that is found has one of that size."""
+    with_masks = spec.kind is AnnotationKind.INSTANCES
+    return max(1, min(PREDICT_BATCH, PREDICT_PIXELS // (spec.height * spec.width))) if with_masks else PREDICT_BATCH
 
 
 class Detector(Model):
@@ -105,7 +107,7 @@ class Detector(Model):
     def _found(self, net: Network, data: Dataset) -> Iterator[Detections]:
         batches = Batches(data, self.device)
         net.eval()
-        for places in torch.split(torch.arange(len(data)), predicted_at_once(batches.data.spec)):
+        for places in torch.split(torch.arange(len(data)), _predicted_at_once(batches.data.spec)):
             with torch.no_grad():
                 yield from net.detect(batches.pictures(places))
 

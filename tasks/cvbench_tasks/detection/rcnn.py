@@ -20,7 +20,7 @@ from cvbench.contracts import Augmentation, Budget, Progress, Workplace
 from cvbench.samples import AnyArray, Dataset, DatasetSpec
 from cvbench_tasks.detection.batches import Batches
 from cvbench_tasks.detection.detections import Detections
-from cvbench_tasks.detection.detector import Detector, predicted_at_once
+from cvbench_tasks.detection.detector import PREDICT_BATCH, Detector
 from cvbench_tasks.detection.fast_rcnn import convolutions
 from cvbench_tasks.detection.models import ProposalOptions
 from cvbench_tasks.detection.network import Network, Target
@@ -144,7 +144,7 @@ class RcnnDetector(Detector):
         """
         net, batches, parts = self.net, Batches(data, self.device), []
         net.eval()
-        for places in torch.split(torch.arange(len(data)), predicted_at_once(batches.data.spec)):
+        for places in torch.split(torch.arange(len(data)), PREDICT_BATCH):
             pictures, targets = batches(places)
             for picture, target, boxes in zip(pictures, targets, proposals(pictures, net.method), strict=True):
                 every = torch.cat([target["boxes"], boxes])

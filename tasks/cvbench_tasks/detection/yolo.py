@@ -210,8 +210,7 @@ def _as_float(found: Any) -> Any:
 
 
 def _classes(cells: Tensor, labels: Tensor) -> Tensor:
-    """int64 (H/4, W/4): the class in every cell, 0 where there is none too."""
-    painted = torch.zeros(cells.shape[1:], dtype=torch.long, device=cells.device)
-    for own, label in zip(cells, labels, strict=True):
-        painted[own > 0] = label
-    return painted
+    """int64 (H/4, W/4): in every cell the class that covers most of it, 0 where there is none too."""
+    return (
+        labels[cells.argmax(0)] if len(cells) else torch.zeros(cells.shape[1:], dtype=torch.long, device=cells.device)
+    )

@@ -55,8 +55,8 @@ def check_timm_encoder(encoder: str) -> None:
     """Raise :class:`UserError` with near names for a ``tu-NAME`` that timm has not."""
     import timm
 
-    known = [f"tu-{name}" for name in timm.list_models()]
-    if encoder not in known:
+    if not timm.is_model(encoder.removeprefix("tu-")):
+        known = [f"tu-{name}" for name in timm.list_models()]
         raise UserError(f"option 'encoder': unknown {encoder!r}", hint=near_names(encoder, known))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
@@ -15,7 +16,7 @@ from cvbench_generators.scenes.backgrounds import void_label
 from cvbench_generators.scenes.layout import Layouts, learnt_layouts
 from cvbench_generators.scenes.learnt import LayoutOptions
 from cvbench_generators.scenes.objects import objects_of
-from cvbench_generators.scenes.pieces import Piece, as_instances, content_box, ellipse, pieces_of, union, whole_pixels
+from cvbench_generators.scenes.pieces import Piece, as_instances, content_box, pieces_of, union, whole_pixels
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,10 @@ def _ellipses(train: BoxedImages) -> InstanceImages:
         own = train.objects(place)
         for number in range(own.start, own.stop):
             x1, y1, x2, y2 = whole_pixels(train.boxes[number])
+            mask = np.zeros((y2 - y1, x2 - x1), np.uint8)
+            corners = ((x2 - x1 - 1) / 2, (y2 - y1 - 1) / 2), (x2 - x1, y2 - y1), 0.0
+            cv2.ellipse(mask, corners, 1, cv2.FILLED)
+            mask |= np.uint8(not mask.any())
             label, crowd = int(train.labels[number]), bool(train.crowd[number])
-            pieces[-1].append(Piece(label, x1, y1, ellipse(y2 - y1, x2 - x1), crowd).tight())
+            pieces[-1].append(Piece(label, x1, y1, mask.astype(np.bool_), crowd).tight())
     return as_instances(replace(train.spec, kind=AnnotationKind.INSTANCES), train.images, pieces)
