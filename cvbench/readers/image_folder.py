@@ -23,7 +23,16 @@ from cvbench.errors import DataError, counted
 from cvbench.readers.decoded import decoded_once, listing_key
 from cvbench.readers.findings import summed_up
 from cvbench.readers.items import Item, named
-from cvbench.readers.pictures import EXTENSIONS, conversions, decode, entries, folders_in, pictures_in, unequal
+from cvbench.readers.pictures import (
+    EXTENSIONS,
+    conversions,
+    decode,
+    entries,
+    folders_in,
+    grey_among_rgb,
+    pictures_in,
+    unequal,
+)
 from cvbench.readers.places import WHICH_FOLDER
 from cvbench.regimes import split_real
 from cvbench.samples import AnnotationKind, DatasetSpec, IntArray, LabelledImages, UInt8Array, labelled
@@ -187,11 +196,8 @@ class _Look:
         for what, number in self.converted.items():
             yield Finding("note", str(root), f"{counted(number, 'picture')} {what}")
         for split, channels in self.channels.items():
-            grey, all_in_all = channels[1], channels.total()
-            if 0 < grey < all_in_all:
-                where = str(split_folders(root).get(split, root))
-                are = "is" if grey == 1 else "are"
-                yield Finding("note", where, f"{grey:,} of {all_in_all:,} pictures {are} grey among RGB ones: made RGB")
+            for what in grey_among_rgb(channels):
+                yield Finding("note", str(split_folders(root).get(split, root)), what)
 
 
 def layout_faults(root: Path) -> Iterator[DataError]:

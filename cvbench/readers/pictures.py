@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,13 @@ def conversions(file: Path) -> Iterator[str]:
                 yield TURNED
             if getattr(opened, "n_frames", 1) > 1:
                 yield "of several frames: the first is taken"
+
+
+def grey_among_rgb(channels: Counter[int]) -> Iterator[str]:
+    """What is told where some pictures have 1 channel and others 3; ``channels``: how many have each."""
+    grey, every = channels[1], channels.total()
+    if 0 < grey < every:
+        yield f"{grey:,} of {every:,} pictures {'is' if grey == 1 else 'are'} grey among RGB ones: made RGB"
 
 
 def decode(file: Path, size: int | None, channels: int | None) -> UInt8Array:

@@ -27,7 +27,7 @@ from cvbench.readers.findings import Findings, summed_up
 from cvbench.readers.items import Item, items_of, named
 from cvbench.readers.letterbox import Letterbox
 from cvbench.readers.objects import Box, sound_boxes, sound_instances
-from cvbench.readers.pictures import TURNED, conversions, decode, unequal
+from cvbench.readers.pictures import TURNED, conversions, decode, grey_among_rgb, unequal
 from cvbench.readers.places import WHICH_FOLDER
 from cvbench.regimes import split_real
 from cvbench.samples import AnnotationKind, DatasetSpec, Pictures, UInt8Array
@@ -218,9 +218,8 @@ class SceneReader(Reader):
             for what, names in converted.items():
                 fits = f", and the annotation must fit that ({named(names)})" if what == TURNED else ""
                 findings.note(root, f"{counted(len(names), 'picture')} {what}{fits}")
-            if grey := channels[1] if len(channels) > 1 else 0:
-                what = f"{grey:,} of {channels.total():,} pictures {'is' if grey == 1 else 'are'} grey among RGB ones"
-                findings.note(root, f"{what}: made RGB")
+            for what in grey_among_rgb(channels):
+                findings.note(root, what)
             if len(sizes) > 1:
                 findings.blame(_unequal(sizes, root))
         except DataError as error:
