@@ -45,6 +45,23 @@ def write_durably(path: Path, content: bytes) -> None:
         file.write(content)
 
 
+@contextmanager
+def appearing(folder: Path) -> Iterator[Path]:
+    """A folder to fill. It becomes ``folder``, which is absent or empty, when the block ends well; else it is gone."""
+    torn = folder.with_name(f"{folder.name}.{os.getpid()}.part")
+    try:
+        with telling_a_full_disk(folder.parent):
+            torn.mkdir(parents=True)
+            yield torn
+        if folder.exists():
+            folder.rmdir()
+        os.sync()  # all at once: there may be a hundred thousand pictures
+        torn.replace(folder)
+        sync(folder.parent)
+    finally:
+        shutil.rmtree(torn, ignore_errors=True)
+
+
 def settle(torn: Path, place: Path) -> None:
     """Sync all that is in the folder ``torn`` and rename it to ``place``. Raises OSError when that is taken."""
     for path in (*torn.rglob("*"), torn):

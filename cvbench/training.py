@@ -14,7 +14,7 @@ import json
 import math
 import pickle
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,7 @@ from cvbench.samples import UInt8Array
 from cvbench.seeds import derive_seed
 
 CHECKPOINT_SECONDS = 20.0
+MOST_AT_ONCE, PIXELS_AT_ONCE = 500, 500 * 64 * 64  # pictures and pixels of a batch that is only looked at
 LOOK_EVERY = 20  # steps between looks at the losses: each look waits for the device
 
 
@@ -69,6 +70,14 @@ def to_tensor(images: UInt8Array, device: str) -> Tensor:
     """uint8 (N, H, W, C) → uint8 (N, C, H, W), channels_last; on a CPU the same bytes, not a copy."""
     array = np.require(images, requirements=["C", "W"])
     return torch.from_numpy(array).permute(0, 3, 1, 2).to(device)
+
+
+def to_tensors(images: UInt8Array, device: str) -> Iterator[Tensor]:
+    """As :func:`to_tensor`, in batches that a network can look at without learning: memory bounds their pixels."""
+    height, width = images.shape[1:3]
+    size = max(1, min(MOST_AT_ONCE, PIXELS_AT_ONCE // (height * width)))
+    for start in range(0, len(images), size):
+        yield to_tensor(images[start : start + size], device)
 
 
 # ------------------------------------------------------------------- several processes, one training

@@ -45,6 +45,7 @@ def generate(
     from cvbench.generate import request_samples, sample_set
     from cvbench.store import Store, default_cache
     from cvbench.writers import refuse_folder, write_set
+    from cvbench.writers.image_folder import refuse_class_names
 
     refuse_folder(out_folder)
     workers = share_out(device.value, 1, None)
@@ -60,6 +61,8 @@ def generate(
         device=workers.device,
     )
     written = format_for(request.real.spec.kind, format)
+    if written is Format.folder:
+        refuse_class_names(request.real.spec)
     with one_bar("starting") as progress:
         made, notes = sample_set(request, Store(default_cache()), workers.device, progress)
         write_set(made, out_folder, format=written, about=request.about(notes), real=request.real, progress=progress)

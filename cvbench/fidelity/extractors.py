@@ -24,7 +24,7 @@ from cvbench.errors import DataError, UserError, near_names
 from cvbench.fidelity.probe import Probe, untrained_probe
 from cvbench.samples import DatasetSpec, UInt8Array
 from cvbench.seeds import derive_seed
-from cvbench.training import to_tensor
+from cvbench.training import to_tensor, to_tensors
 
 NAMES = ("task", "random", "pixel", "inception")
 MOST_PIXEL_SIDE = 32  # larger pictures are averaged down to this before their pixels are compared
@@ -94,13 +94,12 @@ def pixel_extractor() -> Extractor:
     """Brightness in [0, 1], pictures of more than ``MOST_PIXEL_SIDE`` pixels a side averaged down."""
 
     def features(images: UInt8Array) -> Float32Array:
-        height, width = images.shape[1:3]
-        scaled = to_tensor(images, "cpu").float().div(255)
-        if max(height, width) > MOST_PIXEL_SIDE:
-            scaled = nn.functional.adaptive_avg_pool2d(
-                scaled, (min(height, MOST_PIXEL_SIDE), min(width, MOST_PIXEL_SIDE))
-            )
-        return scaled.flatten(1).numpy()
+        _, height, width, channels = images.shape
+        side = (min(height, MOST_PIXEL_SIDE), min(width, MOST_PIXEL_SIDE))
+        found = [torch.zeros(0, side[0] * side[1] * channels)]
+        for batch in to_tensors(images, "cpu"):
+            found.append(nn.functional.adaptive_avg_pool2d(batch.float().div(255), side).flatten(1))
+        return torch.cat(found).numpy()
 
     return Extractor("pixel", _hash(f"pixel {MOST_PIXEL_SIDE}"), features)
 
@@ -111,19 +110,13 @@ def pixel_extractor() -> Extractor:
 def inception_extractor(weights: Path | None, device: str = "cpu") -> Extractor:
     """InceptionV3's pool3 with the weights of FID; grey pictures are repeated to RGB, as the field does.
 
-    Raises :class:`DataError` saying what is needed when torch-fidelity is not installed, or the weights are
-    neither given, nor downloaded before, nor to be downloaded.
+    Raises :class:`DataError` as :func:`inception_weights` does, and for weights of another network.
     """
-    try:
-        published: Any = importlib.import_module(INCEPTION_MODULE)
-    except ImportError:
-        raise DataError(
-            "needs torch-fidelity, which is not installed", where="inception", hint="pip install torch-fidelity"
-        ) from None
-    file = weights or _downloaded(published.URL_INCEPTION_V3)
-    _check_weights(file)
+    file, published = inception_weights(weights), _published()
     try:
         network = published.FeatureExtractorInceptionV3("inception", ["2048"], str(file)).to(device)
+    except torch.OutOfMemoryError:  # which is a RuntimeError, too
+        raise
     except (RuntimeError, TypeError, AttributeError):  # other tensors, or none of them under names
         raise DataError(
             "not the weights of FID's InceptionV3", where=str(file), hint=f"take {published.URL_INCEPTION_V3}"
@@ -139,6 +132,26 @@ def inception_extractor(weights: Path | None, device: str = "cpu") -> Extractor:
         return np.concatenate(found)
 
     return Extractor("inception", _hash("inception", network), features)
+
+
+def inception_weights(given: Path | None = None) -> Path:
+    """The file of the weights of FID, downloaded where none is given. Worth asking for before other work.
+
+    Raises :class:`DataError` saying what is needed when torch-fidelity is not installed, or the weights are neither
+    given, nor downloaded before, nor to be downloaded.
+    """
+    file = given or _downloaded(_published().URL_INCEPTION_V3)
+    _check_weights(file)
+    return file
+
+
+def _published() -> Any:
+    try:
+        return importlib.import_module(INCEPTION_MODULE)
+    except ImportError:
+        raise DataError(
+            "needs torch-fidelity, which is not installed", where="inception", hint="pip install torch-fidelity"
+        ) from None
 
 
 def _downloaded(address: str) -> Path:
@@ -160,7 +173,7 @@ def _downloaded(address: str) -> Path:
 def _check_weights(file: Path) -> None:
     """Only tensors may be in the file: torch-fidelity would unpickle anything."""
     try:
-        torch.load(file, weights_only=True, map_location="cpu", mmap=True)
+        torch.load(file, weights_only=True, map_location="cpu")  # no mmap: the published file is of torch's old format
     except FileNotFoundError:
         raise DataError("there is no such file", where=str(file)) from None
     except (OSError, RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError) as error:

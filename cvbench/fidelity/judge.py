@@ -10,13 +10,14 @@ import numpy as np
 
 from cvbench.contracts import Metric
 from cvbench.errors import DataError, NotApplicable
+from cvbench.fidelity import fewest_compared
 from cvbench.fidelity.classes import class_balance, diversity, mode_coverage, trts
 from cvbench.fidelity.extractors import Extractor
 from cvbench.fidelity.features import Estimate
 from cvbench.fidelity.frechet import frechet_distance
 from cvbench.fidelity.kernel import kernel_distance
 from cvbench.fidelity.memorization import Memorization, memorization
-from cvbench.fidelity.neighbourhoods import NEIGHBOURHOOD_K, neighbourhoods
+from cvbench.fidelity.neighbourhoods import neighbourhoods
 from cvbench.fidelity.probe import Probe
 from cvbench.fidelity.two_sample import c2st
 from cvbench.samples import FloatArray, IntArray, LabelledImages, UInt8Array, proportional_counts
@@ -149,7 +150,7 @@ def judge_samples(
 def comparable_count(real_test: LabelledImages, synthetic: LabelledImages, most: int = MOST) -> int:
     """How many pictures stand on each side. Raises :class:`NotApplicable` when they are too few to say anything."""
     classes = len(real_test.spec.classes)
-    least = max(2 * classes, NEIGHBOURHOOD_K + 1)
+    least = fewest_compared(classes)
     half = int((real_test.class_counts() // 2).sum())
     of = f" of {classes} classes" if classes > 1 else ""  # scenes are compared as pictures of one
     for there, what in ((len(synthetic), "synthetic {}"), (half, "{} in half of the real test split")):

@@ -33,7 +33,8 @@ class Memorization:
 
         Of exact copies, those come first that no held-out picture resembles.
         """
-        ratio = self.to_train / np.maximum(self.to_held_out, np.finfo(np.float64).tiny)
+        with np.errstate(over="ignore"):  # beside an exact copy of a held-out picture it is infinite
+            ratio = self.to_train / np.maximum(self.to_held_out, np.finfo(np.float64).tiny)
         return np.lexsort((-self.to_held_out, ratio))[:count].astype(np.int64)
 
 

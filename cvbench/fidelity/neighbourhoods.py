@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.neighbors import NearestNeighbors
 
+from cvbench.fidelity import NEIGHBOURHOOD_K
 from cvbench.fidelity.features import centred, checked, squared_distances
 from cvbench.samples import FloatArray
 
 MANIFOLD_K = 3  # of precision and recall: their paper's
-NEIGHBOURHOOD_K = 5  # of density and coverage: their paper's
 
 
 @dataclass(frozen=True)

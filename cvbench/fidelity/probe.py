@@ -20,11 +20,19 @@ from torch import Tensor, nn
 from cvbench.contracts import Progress, Workplace, silent
 from cvbench.samples import DatasetSpec, LabelledImages, UInt8Array
 from cvbench.seeds import derive_seed
-from cvbench.training import BatchOrder, Descent, OptimizerSettings, load_weights, run_steps, save_weights, to_tensor
+from cvbench.training import (
+    BatchOrder,
+    Descent,
+    OptimizerSettings,
+    load_weights,
+    run_steps,
+    save_weights,
+    to_tensor,
+    to_tensors,
+)
 
 STEPS, BATCH = 600, 128
 FEATURES = 128
-PREDICT_BATCH = 500
 
 Float32Array = npt.NDArray[np.float32]
 
@@ -70,9 +78,7 @@ class Probe:
         device = str(next(self.network.parameters()).device)
         found = [np.zeros((0, width), np.float32)]
         with torch.inference_mode():
-            for start in range(0, len(images), PREDICT_BATCH):
-                batch = to_tensor(images[start : start + PREDICT_BATCH], device)
-                found.append(compute(batch).float().cpu().numpy())
+            found += [compute(batch).float().cpu().numpy() for batch in to_tensors(images, device)]
         return np.concatenate(found)
 
     def save(self, folder: Path) -> None:

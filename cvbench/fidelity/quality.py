@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,7 +14,7 @@ import numpy as np
 
 from cvbench.clips import Clips
 from cvbench.contracts import Progress
-from cvbench.durable import settle, telling_a_full_disk
+from cvbench.durable import appearing
 from cvbench.engine import engine_name
 from cvbench.errors import CvbenchError, DataError
 from cvbench.fidelity.extractors import make_extractor
@@ -143,17 +141,9 @@ def write_quality(folder: Path, report: Mapping[str, Any], found: Fidelity, pair
     Raises :class:`UserError` when the folder is there and not empty.
     """
     refuse_folder(folder)
-    torn = folder.with_name(f"{folder.name}.{os.getpid()}.part")
     originals = labelled(pair.real.splits.train).images
     made, seen, apart = zip(*sorted(found.pairs, key=lambda one: one[2]), strict=True)
-    try:
-        with telling_a_full_disk(folder.parent):
-            torn.mkdir(parents=True)
-            (torn / "fidelity.json").write_text(json.dumps(report, indent=1, allow_nan=False) + "\n")
-            sheet = pair_sheet(pair.synthetic.images[list(made)], np.asarray(originals[list(seen)]), apart)
-            sheet.save(torn / "nearest-pairs.png")
-        if folder.exists():
-            folder.rmdir()
-        settle(torn, folder)
-    finally:
-        shutil.rmtree(torn, ignore_errors=True)
+    with appearing(folder) as torn:
+        (torn / "fidelity.json").write_text(json.dumps(report, indent=1, allow_nan=False) + "\n")
+        sheet = pair_sheet(pair.synthetic.images[list(made)], np.asarray(originals[list(seen)]), apart)
+        sheet.save(torn / "nearest-pairs.png")

@@ -11,6 +11,7 @@ import numpy as np
 from cvbench.clips import Tracks
 from cvbench.errors import DataError
 from cvbench.readers.findings import Findings
+from cvbench.readers.pictures import text_lines
 from cvbench.samples import FloatArray
 
 TARGET = 1  # the id of the one object
@@ -83,10 +84,9 @@ def read_flags(file: Path, frames: int) -> FloatArray:
 
 def read_lines(file: Path) -> list[str]:
     """The lines of a text, without empty ones at its end. Raises :class:`DataError` when there is none."""
-    try:
-        lines = file.read_text(encoding="utf-8-sig").rstrip().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot be read as text ({type(error).__name__})", where=str(file)) from None
+    lines = text_lines(file)
+    while lines and not lines[-1].strip():
+        lines.pop()
     if not lines:
         raise DataError("is empty", where=str(file), hint="a ground truth has a line per frame")
     return lines

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 from cvbench.clips import Clips
 from cvbench.contracts import Progress
 from cvbench.drawing import sheet_of
-from cvbench.durable import telling_a_full_disk
+from cvbench.durable import appearing
 from cvbench.errors import UserError
 from cvbench.formats import Format, format_for
 from cvbench.samples import Pictures
@@ -54,18 +53,10 @@ def write_set(
         data = data.with_fps(fps)
     write = _WRITERS[format_for(data.spec.kind, format)]
     refuse_folder(folder)
-    torn = folder.with_name(f"{folder.name}.{os.getpid()}.part")
-    try:
-        with telling_a_full_disk(folder.parent):
-            torn.mkdir(parents=True)
-            write(data, torn, progress)
-            sheet_of(data, above=real).save(torn / "contact-sheet.png")
-            (torn / "about.json").write_text(json.dumps(dict(about), indent=1) + "\n")
-        if folder.exists():
-            folder.rmdir()
-        torn.replace(folder)
-    finally:
-        shutil.rmtree(torn, ignore_errors=True)
+    with appearing(folder) as torn:
+        write(data, torn, progress)
+        sheet_of(data, above=real).save(torn / "contact-sheet.png")
+        (torn / "about.json").write_text(json.dumps(dict(about), indent=1) + "\n")
 
 
 def refuse_folder(folder: Path) -> None:

@@ -206,8 +206,10 @@ def published(monkeypatch, tmp_path):
     return module
 
 
-def test_inception_takes_grey_pictures_as_rgb(published, tmp_path):
-    torch.save({"weight": torch.tensor([2.0])}, tmp_path / "weights.pth")
+@pytest.mark.parametrize("zipped", [False, True])  # the published file is of torch's old format, which is no zip
+def test_inception_takes_grey_pictures_as_rgb(published, tmp_path, zipped):
+    weights = {"weight": torch.tensor([2.0])}
+    torch.save(weights, tmp_path / "weights.pth", _use_new_zipfile_serialization=zipped)
     extractor = inception_extractor(tmp_path / "weights.pth")
     grey = np.random.default_rng(0).integers(0, 256, (60, 9, 9, 1), dtype=np.uint8)
     np.testing.assert_array_equal(extractor.features(grey), extractor.features(grey.repeat(3, axis=3)))

@@ -10,12 +10,13 @@ from scipy.spatial.distance import cdist, pdist
 from torchmetrics.image.fid import _compute_fid
 from torchmetrics.image.kid import poly_mmd
 
+from cvbench.fidelity import NEIGHBOURHOOD_K
 from cvbench.fidelity import features as feature_arrays
 from cvbench.fidelity.classes import class_balance, diversity, mode_coverage, trts
 from cvbench.fidelity.frechet import frechet_distance
 from cvbench.fidelity.kernel import kernel_distance
 from cvbench.fidelity.memorization import memorization
-from cvbench.fidelity.neighbourhoods import MANIFOLD_K, NEIGHBOURHOOD_K, neighbourhoods
+from cvbench.fidelity.neighbourhoods import MANIFOLD_K, neighbourhoods
 from cvbench.fidelity.two_sample import c2st
 
 SHAPES = [(60, 50, 4), (40, 40, 64), (300, 200, 16)]  # the second: fewer pictures than features

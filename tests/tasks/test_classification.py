@@ -6,7 +6,7 @@ import torch
 from cvbench_tasks.classification import Classification
 from cvbench_tasks.classification.augmentation import GROUP, in_groups, light, strong
 from cvbench_tasks.classification.models import TORCHVISION
-from cvbench_tasks.classification.torchvision_models import build
+from cvbench_tasks.classification.torchvision_models import _keep_resolution, _take_channels, build
 from torchvision import models
 
 from cvbench.conformance import tiny_pictures
@@ -61,6 +61,27 @@ def test_every_family_gives_logits_for_a_small_grey_picture(name):
     spec = tiny_pictures(28, 28, 1).spec
     net = build(name, spec, "none").train()
     assert net(torch.zeros(2, 1, 28, 28)).shape == (2, 3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "height", "width"), [("vit_b_32", 256, 240), ("maxvit_t", 230, 230), ("vgg11", 20, 70)]
+)
+def test_a_picture_of_another_size_than_the_network_was_made_for(name, height, width):
+    net = build(name, tiny_pictures(height, width, 3).spec, "none").eval()
+    with torch.no_grad():
+        assert net(torch.zeros(1, 3, height, width)).shape == (1, 3)
+
+
+@pytest.mark.parametrize("changed", [lambda net: _take_channels(net, 1, keep=True), _keep_resolution])
+def test_a_changed_first_convolution_keeps_its_bias(changed):
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3, stride=2), torch.nn.ReLU())
+    bias = net[0].bias.detach().clone()
+    changed(net)
+    assert torch.equal(net[0].bias, bias)
+    bare = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3, stride=2, bias=False))
+    changed(bare)
+    assert bare[0].bias is None
 
 
 def test_an_unknown_model_and_unknown_weights_are_one_line():

@@ -24,12 +24,12 @@ from cvbench.training import (
     run_steps,
     save_weights,
     to_tensor,
+    to_tensors,
 )
 from cvbench_tasks.classification.augmentation import in_groups, light, strong
 from cvbench_tasks.classification.models import ClassifierOptions, SimpleCnnOptions, TorchvisionOptions
 from cvbench_tasks.kept_weights import KeptWeights
 
-PREDICT_BATCH = 500
 LOOKS_AT_VAL = 10  # times per stage that the val split, if there is one, is scored to choose weights
 
 
@@ -122,10 +122,9 @@ class Classifier(Model):
         yield from self._probabilities(self.net, data)
 
     def _probabilities(self, net: nn.Module, data: Dataset) -> Iterator[npt.NDArray[np.float32]]:
-        images, _ = _tensors(data, self.device)
         net.eval()
         with torch.inference_mode():
-            for batch in torch.split(images, PREDICT_BATCH):
+            for batch in to_tensors(labelled(data).images, self.device):
                 yield net(batch.float().div_(255)).softmax(1).cpu().numpy()
 
     def _top1(self, net: nn.Module, data: Dataset) -> float:

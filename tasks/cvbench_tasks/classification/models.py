@@ -128,5 +128,5 @@ TORCHVISION = (
 def known_models() -> Sequence[ModelInfo]:
     """``simple_cnn``, then torchvision's classifiers by their own names."""
     ours = ModelInfo("simple_cnn", "two convolutions and a linear layer, any picture size", "Apache-2.0")
-    theirs = (ModelInfo(name, "torchvision's classifier of that name", "BSD-3-Clause") for name in TORCHVISION)
+    theirs = (ModelInfo(name, "torchvision's classifier of that name", "BSD-3-Clause", 2) for name in TORCHVISION)
     return (ours, *theirs)

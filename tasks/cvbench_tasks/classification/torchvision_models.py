@@ -12,7 +12,8 @@ from cvbench.samples import DatasetSpec
 from cvbench_tasks.pretrained import check_weights, downloading
 
 SMALL_SIDE = 64  # pixels: up to here a network made for 224 px keeps its resolution for longer
-FIXED_SIDE = ("vit_", "maxvit_", "swin_")  # families whose attention grid is fixed
+FIXED_SIDE = ("vit_", "maxvit_")  # families that take squares of one size
+LARGE_SIDE = (*FIXED_SIDE, "swin_")  # families whose first step cuts a picture into patches
 LEAST_SIDE = {"inception_v3": 75, "alexnet": 64, "squeezenet": 32, "googlenet": 32, "densenet": 32, "vgg": 32}
 
 
@@ -22,11 +23,11 @@ def build(name: str, spec: DatasetSpec, weights: str) -> nn.Module:
     if spec.channels != 3:
         _take_channels(network, spec.channels, keep=weights != "none")
     side = max(spec.height, spec.width)
-    if side <= SMALL_SIDE and name not in LEAST_SIDE and not name.startswith(FIXED_SIDE):
+    if side <= SMALL_SIDE and name not in LEAST_SIDE and not name.startswith(LARGE_SIDE):
         _keep_resolution(network)
-    needed = 224 if name.startswith(FIXED_SIDE) else _least_side(name)
-    if min(spec.height, spec.width) < needed:
-        return nn.Sequential(nn.Upsample((needed, needed), mode="bilinear"), MainOutput(network))
+    size = _size(name, network, spec)
+    if size != (spec.height, spec.width):
+        return nn.Sequential(nn.Upsample(size, mode="bilinear"), MainOutput(network))
     return MainOutput(network)
 
 
@@ -84,15 +85,16 @@ def _keep_resolution(network: nn.Module) -> None:
 
 
 def _convolution_like(old: nn.Conv2d, channels: int, stride: Any) -> nn.Conv2d:
-    return nn.Conv2d(
-        channels,
-        old.out_channels,
-        cast(Any, old.kernel_size),
-        stride,
-        cast(Any, old.padding),
-        bias=old.bias is not None,
-    )
+    """With fresh weights and the old one's bias, which belongs to what comes out."""
+    new = nn.Conv2d(channels, old.out_channels, cast(Any, old.kernel_size), stride, cast(Any, old.padding))
+    new.bias = old.bias
+    return new
 
 
-def _least_side(name: str) -> int:
-    return next((side for family, side in LEAST_SIDE.items() if name.startswith(family)), 8)
+def _size(name: str, network: nn.Module, spec: DatasetSpec) -> tuple[int, int]:
+    """(H, W) that the network is given: its own where that is fixed, else no side shorter than it needs."""
+    if name.startswith(FIXED_SIDE):
+        side = int(getattr(network, "image_size", 224))
+        return side, side
+    least = 224 if name.startswith(LARGE_SIDE) else next((s for f, s in LEAST_SIDE.items() if name.startswith(f)), 8)
+    return max(spec.height, least), max(spec.width, least)
