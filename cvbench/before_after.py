@@ -23,7 +23,7 @@ from cvbench.store import Store
 def before_after_sheets(run: RunFolder, store: Store, seed: int | None) -> Iterator[tuple[str, Image.Image]]:
     """File name and sheet per data set, share of real data, regime and contest, of one seed's models in the cache.
 
-    Its rows: real test pictures, the same as the models are given them, then what each model makes of that.
+    Its rows: real test pictures, the same as the models are given them to be scored, then what each makes of that.
     Raises :class:`~cvbench.errors.UserError` for a seed that the run has not and
     :class:`~cvbench.errors.NotApplicable` for a task whose models do not give pictures.
     """
@@ -32,12 +32,12 @@ def before_after_sheets(run: RunFolder, store: Store, seed: int | None) -> Itera
     tests = {entry.label: labelled(open_entry(entry, task.kind)[1].splits.test) for entry in suite.datasets}
     for name, records in _contests(run, chosen).items():
         test = tests[records[0].coordinates.dataset]
-        shown = test.select(of_each_class(test))
-        rows = {"real": shown.images}
+        places = of_each_class(test)
+        rows = {"real": test.images[places]}
         for record in records:
             model = trained_model(record, task, test.spec, store)
             if model is not None:
-                before, after = task.before_and_after(model, shown)
+                before, after = task.before_and_after(model, test, places)
                 rows.setdefault("corrupted", before)
                 rows[record.coordinates.model] = after
         if len(rows) > 1:

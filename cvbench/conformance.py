@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from cvbench.clips import Clip, Clips, Tracks
-from cvbench.contracts import Augmentation, Budget, Generator, Progress, Sampler, Task, Workplace, silent
+from cvbench.contracts import Augmentation, Budget, Generator, ModelInfo, Sampler, Task, Workplace, silent
 from cvbench.datasets import CLASSES, as_kind, blinded, gather
 from cvbench.errors import NotApplicable
 from cvbench.plugin_results import checked_chunk, checked_scores
@@ -141,11 +141,10 @@ def _generator_checks(cls: type[Generator], train: Dataset) -> Iterator[Check]:
     fitted: dict[str, Any] = {}
     refused: list[str] = []
 
-    def fit(progress: Progress = silent, folder: Path | None = None) -> Any:
+    def fit() -> Any:
         budget = Budget(4, 8, "fp32") if cls.default_budget else None
         with tempfile.TemporaryDirectory() as scratch:
-            place = Workplace(folder or Path(scratch))
-            return cls().fit(train, budget=budget, seed=1, progress=progress, workplace=place)
+            return cls().fit(train, budget=budget, seed=1, progress=silent, workplace=Workplace(Path(scratch)))
 
     def fits() -> None:
         before = train.fingerprint
@@ -194,6 +193,7 @@ def _generator_checks(cls: type[Generator], train: Dataset) -> Iterator[Check]:
         try:
             wider = sampler.widened(0.5)
         except NotApplicable:
+            assert not cls.latent, "it has none: say latent = False, and a suite's spread is refused when it is read"
             return
         assert isinstance(wider, Sampler), f"widened gave {type(wider).__name__}, not a Sampler"
         assert len(drawn(wider, 7, 0)) == 7, "a widened sampler gave another count"
@@ -245,12 +245,30 @@ def check_task(cls: type[Task]) -> Iterator[Check]:
     yield from _described(cls, ("summary", "licence"))
     primaries = [metric.name for metric in cls.metrics if metric.primary]
     yield Check("has exactly one primary metric", "" if len(primaries) == 1 else f"it has {primaries}")
-    models = cls().models()
-    yield Check("names its models", "" if models else "models() is empty")
+    models: list[ModelInfo] = []
+    yield _tried("names its models", lambda: models.extend(cls().models()))
+    yield Check("has a model", "" if models else "models() is empty")
     for shape in _shapes(cls.kind) if models else ():
         name = "×".join(map(str, shape))
         promise = f"{name}: {models[0].name} trains, predicts, saves and loads"
-        yield _tried(promise, partial(_model_round, cls, shape))
+        refused: list[str] = []
+        asking = _tried(promise, partial(_ask, cls, shape, refused))
+        if asking.problem:
+            yield asking
+        elif refused:
+            yield Check(f"{name}: not checked: the model says that this is not for it: {refused[0]}", checked=False)
+        else:
+            yield _tried(promise, partial(_model_round, cls, shape))
+
+
+def _ask(cls: type[Task], shape: tuple[int, int, int], refused: list[str]) -> None:
+    """Whether the first model is for such data; its reason, if it is not, is put into ``refused``."""
+    task = cls()
+    name = task.models()[0].name
+    try:
+        task.check_model(name, task.model_options(name)(), _tiny(cls.kind, shape).spec)
+    except NotApplicable as error:
+        refused.append(str(error))
 
 
 def _model_round(cls: type[Task], shape: tuple[int, int, int]) -> None:

@@ -393,8 +393,10 @@ class Task(ABC):
 
         raise NotApplicable("this task's models do not follow one object")
 
-    def before_and_after(self, model: Model, data: Dataset) -> tuple[UInt8Array, UInt8Array]:
-        """What the model is given of ``data`` and what it makes of it: pictures uint8 (N, H, W, C), to look at.
+    def before_and_after(self, model: Model, data: Dataset, places: IntArray) -> tuple[UInt8Array, UInt8Array]:
+        """What the model is given at ``places`` of the test split ``data``, and what it makes of it, to look at.
+
+        Pictures uint8 (n, H, W, C), n = len(places): the same as those that are scored.
 
         Raises :class:`~cvbench.errors.NotApplicable` when its models do not give pictures.
         """

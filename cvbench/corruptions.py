@@ -73,6 +73,11 @@ class Corruption:
         bounds = STRENGTHS[self.name]
         return 1.0 if bounds is None else bounds.usual if self.strength is None else self.strength
 
+    def check_channels(self, channels: int) -> None:
+        """Raise :class:`NotApplicable` when pictures of so many channels cannot have it (``grey`` without colour)."""
+        if self.name == "grey" and channels != 3:
+            raise NotApplicable("the corruption 'grey' needs pictures in colour")
+
     def __str__(self) -> str:
         return self.name if STRENGTHS[self.name] is None else f"{self.name} {self.set_strength:g}"
 
@@ -80,8 +85,9 @@ class Corruption:
 def corrupt(images: UInt8Array, corruption: Corruption, seed: int) -> UInt8Array:
     """uint8 (N, H, W, C) → uint8 of the same shape, corrupted; the pictures given are not changed.
 
-    Raises :class:`NotApplicable` for a corruption that these pictures cannot have (``grey`` without colour).
+    Raises :class:`NotApplicable` as :meth:`Corruption.check_channels` does.
     """
+    corruption.check_channels(images.shape[-1])
     return _BY_NAME[corruption.name](np.asarray(images), corruption.set_strength, seed)
 
 
@@ -119,8 +125,6 @@ def grey(images: UInt8Array, strength: float, seed: int) -> UInt8Array:
     """Colour → luma (ITU-R BT.601, OpenCV's), the same in all three channels."""
     import cv2
 
-    if images.shape[-1] != 3:
-        raise NotApplicable("the corruption 'grey' needs pictures in colour")
     if not len(images):
         return images.copy()
     count, height, width, _ = images.shape

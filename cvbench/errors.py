@@ -40,6 +40,10 @@ class NotApplicable(CvbenchError):
     """A plugin says "not for this", with its reason: the cell is skipped, not failed."""
 
 
+class NotInstalled(NotApplicable):
+    """A library that a plugin needs is missing here: the cell is skipped, and tried again by the next command."""
+
+
 def _rebuild(kind: type[UserError], what: str, where: str, hint: str) -> UserError:
     return kind(what, where=where, hint=hint)
 

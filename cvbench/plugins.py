@@ -10,17 +10,25 @@ import dataclasses
 import json
 import re
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import Distribution, EntryPoint, entry_points
 from typing import Any, Literal, TypeVar
 
-from cvbench.contracts import Generator, Reader, Task
-from cvbench.errors import PluginError, UserError, near_names
+from cvbench.contracts import Budget, Generator, Reader, Task
+from cvbench.errors import CvbenchError, PluginError, UserError, near_names
+from cvbench.samples import AnnotationKind
 
 Kind = Literal["tasks", "generators", "readers"]
 CONTRACTS: dict[Kind, type] = {"tasks": Task, "generators": Generator, "readers": Reader}
+# Class attributes without a default
+MUST_SAY: dict[Kind, dict[str, Any]] = {
+    "tasks": {"kind": AnnotationKind, "metrics": Sequence, "default_budget": Budget},
+    "generators": {"kinds": Collection},
+    "readers": {},
+}
 OptionsT = TypeVar("OptionsT")
 
 
@@ -119,6 +127,13 @@ def _import(kind: Kind, point: EntryPoint) -> tuple[type[Any] | None, str]:
     missing_methods = sorted(getattr(plugin, "__abstractmethods__", ()))
     if missing_methods:
         return None, f"{point.value} does not define {', '.join(missing_methods)}"
+    if unsaid := [name for name, kinds in MUST_SAY[kind].items() if not isinstance(getattr(plugin, name, None), kinds)]:
+        return None, f"{point.value} does not say its {', '.join(unsaid)}, or not as {contract.__name__} has it"
+    if (
+        kind == "tasks"
+        and [getattr(metric, "primary", None) for metric in getattr(plugin, "metrics", ())].count(True) != 1
+    ):
+        return None, f"exactly one of the metrics of {point.value} must be primary"
     return plugin, ""
 
 
@@ -140,6 +155,19 @@ def install_line(extra: str, distribution: str = "cvbench") -> str:
 def one_line(error: BaseException) -> str:
     """What an exception says, on one line of bounded length."""
     return " ".join(str(error).split())[:300] or "no message"
+
+
+@contextmanager
+def asking(plugin: str, where: str = "") -> Iterator[None]:
+    """What a plugin raises while it is asked about itself becomes one line, at ``where`` if that is given."""
+    try:
+        yield
+    except UserError as error:
+        raise type(error)(error.what, where=where or error.where, hint=error.hint) from None
+    except CvbenchError:
+        raise
+    except Exception as error:  # a stranger's code may raise anything
+        raise PluginError(f"{plugin} raised {type(error).__name__}: {one_line(error)}", where=where) from error
 
 
 def _made(plugin: type[Any], what: str, *arguments: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from cvbench.contracts import Budget, Generator, Metric, Model, ModelInfo, Sampler, Scores, Task
 from cvbench.datasets import load_dataset
-from cvbench.errors import NotApplicable
+from cvbench.errors import NotApplicable, NotInstalled
 from cvbench.samples import AnnotationKind
 
 
@@ -30,9 +31,13 @@ class Means(Model):
             raise RuntimeError("the model fell over")
         if self.options.fault == "unfit":
             raise NotApplicable("this model is for cats")
+        if self.options.fault == "absent" and "TOY_LIBRARY" not in os.environ:
+            raise NotInstalled("the toy library is not installed: pip install toy")
+        if self.options.fault == "once" and not (workplace.folder / "half").exists():
+            workplace.folder.mkdir(parents=True, exist_ok=True)
+            (workplace.folder / "half").write_text("done")
+            raise RuntimeError("the model fell over")
         if self.options.fault == "exit":
-            import os
-
             os._exit(7)
         if self.options.fault == "memory":
             raise MemoryError

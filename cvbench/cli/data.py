@@ -196,24 +196,28 @@ def refusals(splits: Splits, where: str) -> list[Finding]:
     (Clips of many objects are for one tracking task and not for the other; restoration takes pictures of one class.)
     """
     from cvbench.contracts import Finding
-    from cvbench.errors import DataError
-    from cvbench.plugins import listings, load_task
+    from cvbench.errors import CvbenchError, DataError
+    from cvbench.plugins import asking, listings, load_task
     from cvbench.samples import AnnotationKind
 
     spec = splits.train.spec
     can: list[str] = []
     refused: dict[str, str] = {}
     unless: dict[str, str] = {}
+    broken: list[str] = []
     for listing in listings("tasks"):
         if listing.plugin is None or getattr(listing.plugin, "kind", None) != spec.kind:
             continue
-        task = load_task(listing.name)
         try:
-            task.check_splits(splits)
+            with asking(f"task {listing.name!r}"):
+                task = load_task(listing.name)
+                task.check_splits(splits)
+                unless |= declined(listing.name, task, spec)
             can.append(listing.name)
-            unless |= declined(listing.name, task, spec)
         except DataError as error:
             refused[listing.name] = error.what
+        except CvbenchError as error:  # a stranger's task fell over: that says nothing of the data
+            broken.append(f"not held against what it needs: {error}")
     usable = ", ".join(name for name in can if name not in unless)
     if len(refused) > len(can) or (can and not usable):
         why_not = refused | {name: why for name, why in unless.items() if name in can}
@@ -223,6 +227,7 @@ def refusals(splits: Splits, where: str) -> list[Finding]:
         said = [f"for {usable}; {words}" for words in said]
         if not said and spec.kind is AnnotationKind.TRACKS:
             said = [f"for {usable}"]
+    said += broken
     return [Finding("note", where, words) for words in said]
 
 

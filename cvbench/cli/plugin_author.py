@@ -5,6 +5,7 @@ from __future__ import annotations
 import keyword
 import re
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -32,20 +33,30 @@ def new(
 
     kinds = _kinds(kind)
     one = kinds.removesuffix("s")
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
-        raise UserError(f"{name!r} is not a name", hint="lower-case letters, digits and underscores")
+    class_name = "".join(part.capitalize() for part in name.split("_") if part)
+    if not re.fullmatch(r"[a-z]([a-z0-9_]*[a-z0-9])?", name) or any(map(keyword.iskeyword, (name, class_name))):
+        hint = "lower-case letters, digits and underscores, none of them last, and no word of Python's"
+        raise UserError(f"{name!r} is not a name", hint=hint)
     folder = out_folder or Path(name)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError("already exists and is not empty", where=str(folder), hint="choose another --out")
     if name in installed(kinds):
         raise UserError(f"there is a {one} {name!r} already: yours would not be used", hint="choose another name")
-    class_name = "".join(part.capitalize() for part in name.split("_") if part)
-    files = {"pyproject.toml": "pyproject.toml", f"{name}.py": f"{one}.py", f"test_{name}.py": f"test_{one}.py"}
+    templates = resources.files("cvbench").joinpath("templates")
+    files = {
+        written: templates.joinpath(f"{template}.txt").read_text("utf-8")
+        for written, template in {
+            "pyproject.toml": "pyproject.toml",
+            f"{name}.py": f"{one}.py",
+            f"test_{name}.py": f"test_{one}.py",
+        }.items()
+    }
+    if _is_a_module(name) or any(re.search(rf"\b{class_name}\b", text) for text in files.values()):
+        raise UserError(f"{name!r} is the name of something that its files import", hint="choose another name")
     folder.mkdir(parents=True, exist_ok=True)
-    for written, template in files.items():
-        text = resources.files("cvbench").joinpath("templates", f"{template}.txt").read_text("utf-8")
-        text = text.replace("@name@", name).replace("@Class@", class_name).replace("@kind@", one)
-        (folder / written).write_text(text, encoding="utf-8")
+    for written, text in files.items():
+        filled = text.replace("@name@", name).replace("@Class@", class_name).replace("@kind@", one)
+        (folder / written).write_text(filled, encoding="utf-8")
     out.print(f"{folder}: `pip install -e {folder}`, then `cvbench check {one} {name}`", markup=False, soft_wrap=True)
 
 
@@ -73,6 +84,12 @@ def check(
         out.print(f"{mark} {escape(result.promise + problem)}", soft_wrap=True)
     out.print(f"{counted(broken, 'promise')} broken" if broken else "keeps the contract")
     sys.exit(1 if broken else 0)
+
+
+def _is_a_module(name: str) -> bool:
+    """Whether ``import name`` finds one already; a folder of that name is none."""
+    found = find_spec(name)
+    return name in sys.stdlib_module_names or (found is not None and found.origin is not None)
 
 
 def _kinds(kind: str) -> Literal["generators", "tasks"]:

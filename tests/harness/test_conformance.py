@@ -42,6 +42,7 @@ class FlatSampler(Sampler):
 
 class Flat(Generator):
     summary, licence, kinds = "one grey", "MIT", frozenset({AnnotationKind.LABEL})
+    latent = False
     sampler = FlatSampler
 
     def fit(self, train, *, budget, seed, progress, workplace):
@@ -57,6 +58,29 @@ def problems(cls) -> list[str]:
 
 def test_a_generator_that_keeps_its_promises_passes():
     assert problems(Flat) == []
+
+
+def test_a_generator_without_a_latent_must_say_so():
+    class Silent(Flat):
+        latent = True
+
+    assert problems(Silent)
+    assert all("say latent = False" in problem for problem in problems(Silent))
+
+
+def test_a_model_for_one_shape_only_passes_and_says_so(monkeypatch):
+    def check_model(self, name, options, spec):
+        if spec.channels != 1:
+            raise NotApplicable("only for grey pictures")
+
+    monkeypatch.setattr(ToyTask, "check_model", check_model)
+    checks = list(check_task(ToyTask))
+    assert not [check.problem for check in checks if check.problem]
+    (unchecked,) = [check.promise for check in checks if not check.checked]
+    assert unchecked == "10×12×3: not checked: the model says that this is not for it: only for grey pictures"
+    monkeypatch.setattr(ToyTask, "check_model", lambda *_: 1 / 0)
+    assert all("ZeroDivisionError" in check.problem for check in checks if check.problem)
+    assert any("ZeroDivisionError" in check.problem for check in check_task(ToyTask))
 
 
 def test_a_generator_for_one_shape_only_passes_and_says_so():

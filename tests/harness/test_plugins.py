@@ -12,7 +12,7 @@ from cvbench_tasks.classification import Classification
 from cvbench import conformance
 from cvbench.errors import UserError
 from cvbench.plugins import installed, listings, load_plugin, make_options
-from tests.conftest import one_line_refusal
+from tests.conftest import TOY, one_line_refusal
 
 BROKEN = {
     "stranger_module.py": "from cvbench.contracts import Generator\nclass Half(Generator):\n    kinds = frozenset()\n",
@@ -51,6 +51,53 @@ def test_a_broken_plugin_in_a_suite_is_one_line(stranger_plugin, cvbench, tmp_pa
     suite.write_text("name: s\ntask: classification\ndatasets: [digits]\nmodels: [simple_cnn]\ngenerators: [raises]\n")
     one_line_refusal(cvbench("run", suite, "--out", tmp_path / "run"), "s.yaml:5", "raised RuntimeError at import")
     assert not (tmp_path / "run").exists()
+
+
+UNSAID = """
+from toy_plugins import Again, ToyTask
+from cvbench.contracts import Metric
+
+class NoMetrics(ToyTask):
+    metrics = None
+
+class NoPrimary(ToyTask):
+    metrics = (Metric("top1", ""),)
+
+class NoKinds(Again):
+    kinds = None
+
+class Splits(ToyTask):
+    def check_splits(self, splits):
+        raise ZeroDivisionError("of splits")
+
+class Asked(ToyTask):
+    def check_model(self, name, options, spec):
+        raise ZeroDivisionError("of models")
+"""
+
+
+def test_what_a_plugin_does_not_say_and_what_it_raises_when_asked_is_one_line(stranger_plugin, cvbench, tmp_path):
+    tasks = {name.lower(): f"stranger_module:{name}" for name in ("NoMetrics", "NoPrimary", "Splits", "Asked")}
+    stranger_plugin(
+        {"stranger_module.py": UNSAID, "toy_plugins.py": TOY},
+        {"tasks": tasks, "generators": {"nokinds": "stranger_module:NoKinds"}},
+    )
+    said = cvbench("list", "--format", "json")
+    assert said.code == 0
+    status = {row["name"]: row["status"] for rows in json.loads(said.out).values() for row in rows if "status" in row}
+    assert "does not say its metrics" in status["nometrics"]
+    assert "exactly one of the metrics of stranger_module:NoPrimary must be primary" in status["noprimary"]
+    assert "does not say its kinds" in status["nokinds"]
+    for task, words in (
+        ("splits", "raised ZeroDivisionError: of splits"),
+        ("asked", "raised ZeroDivisionError: of models"),
+    ):
+        suite = tmp_path / f"{task}.yaml"
+        suite.write_text(f"name: s\ntask: {task}\ndatasets: [digits]\nmodels: [means]\nregimes: [augment]\n")
+        one_line_refusal(cvbench("plan", suite), words)
+    checked = cvbench("check-data", "digits")
+    assert checked.code == 0
+    assert "not held against what it needs: task 'splits' raised ZeroDivisionError" in checked.out
 
 
 def test_an_unknown_name_is_answered_with_near_ones():
@@ -116,7 +163,11 @@ def test_a_new_plugin_works_and_passes_its_own_tests(kind, tmp_path, cvbench, st
     assert checked.code == 0, checked.out
     assert "keeps the contract" in checked.out
     one_line_refusal(cvbench("new", kind, "my_own", "--out", folder), "already exists")
-    one_line_refusal(cvbench("new", kind, "My Own"), "is not a name")
+    for name in ("My Own", "none", "ends_", "class"):
+        one_line_refusal(cvbench("new", kind, name), "is not a name")
+    taken = {"generator": "means_sampler", "task": "nearest_mean"}[kind]
+    for name in ("random", "numpy", taken):
+        one_line_refusal(cvbench("new", kind, name), "is the name of something that its files import")
 
 
 def test_every_plugin_is_listed_with_a_licence():

@@ -187,6 +187,23 @@ def test_what_lies_outside_a_hole_is_kept(tmp_path):
     assert not np.array_equal(found[holes], data.images[holes])
 
 
+@pytest.mark.parametrize(("name", "options"), [("identity", {"corruption": "noise"}), ("inpaint_ns", {})])
+def test_what_is_shown_is_what_is_scored(name, options, tmp_path):
+    data, places = tiny_pictures(24, 28, 1), np.array([20, 3])
+    model = made(name, data, tmp_path, **options)
+    before, after = TASK.before_and_after(model, data, places)
+    assert np.array_equal(before, model.corrupted(data)[0][places])
+    assert np.array_equal(after, restored(model, data)[places])
+
+
+def test_a_corruption_that_needs_colour_is_refused_before_anything_is_fitted(tmp_path):
+    grey, colour = tiny_pictures(24, 28, 1).spec, tiny_pictures(24, 28, 3).spec
+    options = make_options(TASK.model_options("pix2pix"), {"corruption": "grey"})
+    with pytest.raises(NotApplicable, match="needs pictures in colour"):
+        TASK.check_model("pix2pix", options, grey)
+    TASK.check_model("pix2pix", options, colour)
+
+
 def test_strong_augmentation_varies_as_many_pictures_as_the_budget_sees(tmp_path):
     data = tiny_pictures(8, 8, 3)
     assert len(strongly_augmented(data, Budget(0, 4), 1)) == 36

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from cvbench.contracts import Budget, Generator, Progress, Sampler, Workplace
 from cvbench.errors import NotApplicable
+from cvbench.fidelity import PROBE_VERSION
 from cvbench.samples import AnnotationKind, Dataset
 from cvbench_generators.adversarial.options import (
     AdversarialOptions,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 class _Adversarial(Generator):
     licence = "Apache-2.0"
     kinds = frozenset({AnnotationKind.LABEL})
+    version = 2 + PROBE_VERSION  # the watch asks the probe what it sees, and so do pseudo-labels
     default_budget: ClassVar[Budget] = Budget(steps=4000, batch_size=64, precision="fp32")
     Options: ClassVar[type[AdversarialOptions]]
 

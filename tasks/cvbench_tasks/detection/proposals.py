@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import box_iou, nms
 
-from cvbench.errors import NotApplicable
+from cvbench.errors import NotInstalled
 from cvbench.samples import AnyArray, UInt8Array
 from cvbench_tasks.opencv_contrib import repair
 
@@ -48,10 +48,10 @@ def stable_regions(image: UInt8Array) -> AnyArray:
 def selective_search(image: UInt8Array) -> AnyArray:
     """(k, 4) boxes by OpenCV's selective search (Uijlings et al., IJCV 2013).
 
-    Raises :class:`NotApplicable` where OpenCV has none.
+    Raises :class:`NotInstalled` where OpenCV has none.
     """
     if not hasattr(cv2, "ximgproc"):
-        raise NotApplicable(f"selective search is in OpenCV's contrib build: {repair()}; or use proposals: regions")
+        raise NotInstalled(f"selective search is in OpenCV's contrib build: {repair()}; or use proposals: regions")
     search = cv2.ximgproc.segmentation.createSelectiveSearchSegmentation()
     search.setBaseImage(np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image[..., ::-1].copy())
     search.switchToSelectiveSearchFast()

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cvbench.errors import NotApplicable, UserError
+from cvbench.errors import NotInstalled, UserError
 from cvbench.plugins import install_line
 from cvbench.samples import DatasetSpec
 from cvbench_tasks.detection.detections import Detections
@@ -139,7 +139,7 @@ class Yolo(Network):
 def build(name: str, spec: DatasetSpec, options: YoloOptions, *, masks: bool) -> Yolo:
     """The network of ultralytics' configuration ``name``.yaml.
 
-    Raises :class:`NotApplicable` without ultralytics, :class:`UserError` for weights that cannot be read.
+    Raises :class:`NotInstalled` without ultralytics, :class:`UserError` for weights that cannot be read.
     """
     tasks = _imported()
     family = tasks.SegmentationModel if masks else tasks.DetectionModel
@@ -168,7 +168,7 @@ def _imported() -> Any:
         from ultralytics.nn import tasks
     except ImportError as error:
         reason = "is not installed" if error.name == "ultralytics" else f"cannot be imported ({error})"
-        raise NotApplicable(f"ultralytics {reason}: {install_line('yolo')} (AGPL-3.0, see the README)") from None
+        raise NotInstalled(f"ultralytics {reason}: {install_line('yolo')} (AGPL-3.0, see the README)") from None
     finally:
         torch.save = save  # ultralytics puts a wrapper of its own in its place
         if threads is None:

@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from cvbench.errors import NotApplicable
+from cvbench.errors import NotApplicable, NotInstalled
 from cvbench.samples import FloatArray, UInt8Array
 from cvbench_tasks.opencv_contrib import repair
 from cvbench_tasks.sot.boxes import kept_inside
@@ -19,16 +19,16 @@ MAKERS = {"csrt": "TrackerCSRT_create", "kcf": "TrackerKCF_create", "mil": "Trac
 
 
 def check_there(name: str) -> None:
-    """Raise :class:`NotApplicable` with the exact repair when the installed OpenCV lacks this tracker."""
+    """Raise :class:`NotInstalled` with the exact repair when the installed OpenCV lacks this tracker."""
     if not hasattr(cv2, MAKERS[name]):
-        raise NotApplicable(f"the installed OpenCV has no {name.upper()} tracker: {repair()}")
+        raise NotInstalled(f"the installed OpenCV has no {name.upper()} tracker: {repair()}")
 
 
 class OpenCvTracker(Tracker):
     """Any of ``MAKERS``, at OpenCV's own settings. Where it reports a loss, the box stays where it was.
 
-    ``lost`` bool: whether it reported one in the last frame. Raises :class:`NotApplicable` as :func:`check_there`, and
-    for an object that fills the first frame.
+    ``lost`` bool: whether it reported one in the last frame. Raises :class:`NotInstalled` as :func:`check_there`, and
+    :class:`NotApplicable` for an object that fills the first frame.
     """
 
     lost = False

@@ -25,7 +25,8 @@ Detect = Callable[[UInt8Array], FloatArray]  # uint8 (H, W, C) → (k, 4) boxes 
 class YoloCsrt(DetectorOnFrames):
     """A detector of the detection task; frames must all be of one size.
 
-    Raises :class:`NotApplicable` for clips of unequal size, without ultralytics, and without OpenCV's contrib build.
+    Raises :class:`NotApplicable` for clips of unequal size, :class:`NotInstalled` without ultralytics or OpenCV's
+    contrib build.
     """
 
     def __init__(self, spec: DatasetSpec, options: YoloCsrtOptions, *, seed: int, workplace: Workplace) -> None:

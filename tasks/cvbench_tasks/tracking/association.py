@@ -29,7 +29,7 @@ Fresh = Callable[[int], Associator]  # an associator for one clip, that draws it
 
 
 def associator(name: str, options: Any) -> Fresh:
-    """The associator of a model. Raises :class:`~cvbench.errors.NotApplicable` without the library that it is from."""
+    """The associator of a model. Raises :class:`~cvbench.errors.NotInstalled` without the library that it is from."""
     if name == "sort":
         from cvbench_tasks.tracking.kalman import KalmanBox
         from cvbench_tasks.tracking.sort import Sort

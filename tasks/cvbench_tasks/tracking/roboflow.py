@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cvbench.errors import NotApplicable
+from cvbench.errors import NotInstalled
 from cvbench.plugins import install_line
 from cvbench.samples import FloatArray, IntArray, UInt8Array
 from cvbench.scenes import Float32Array
@@ -18,12 +18,12 @@ SHARED = {part.name for part in fields(TrackerOptions)} | {"min_score"}  # the o
 
 
 def library() -> Any:
-    """Roboflow's ``trackers``. Raises :class:`NotApplicable` where it is not installed."""
+    """Roboflow's ``trackers``. Raises :class:`NotInstalled` where it is not installed."""
     try:
         import trackers
     except ImportError as error:
         reason = "is not installed" if error.name == "trackers" else f"cannot be imported ({error})"
-        raise NotApplicable(f"Roboflow's trackers {reason}: {install_line('tracking')}") from None
+        raise NotInstalled(f"Roboflow's trackers {reason}: {install_line('tracking')}") from None
     return trackers
 
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import numpy as np
-
 from cvbench.contracts import Budget, Generator, Learnt, Metric, Model, ModelInfo, Scores, Splits, Task, Workplace
 from cvbench.errors import DataError
 from cvbench.plugins import load_plugin
-from cvbench.samples import AnnotationKind, Dataset, DatasetSpec, LabelledImages, UInt8Array
+from cvbench.samples import AnnotationKind, Dataset, DatasetSpec, IntArray, LabelledImages, UInt8Array
 from cvbench_tasks.model_names import options_of
 from cvbench_tasks.translation.models import NETWORKS, OPTIONS, known_models
 
@@ -59,11 +57,15 @@ class Translation(Task):
     def contest(self, name: str, options: Any) -> str:
         return str(options.as_corruption())
 
-    def before_and_after(self, model: Model, data: Dataset) -> tuple[UInt8Array, UInt8Array]:
+    def before_and_after(self, model: Model, data: Dataset, places: IntArray) -> tuple[UInt8Array, UInt8Array]:
         from cvbench_tasks.translation.restorers import Restorer
 
         assert isinstance(model, Restorer)
-        return model.corrupted(data), np.concatenate(list(model.predict(data)))
+        corrupted, holes = model.corrupted(data)  # all of them: what a picture is given depends on its place
+        return corrupted[places], model.restored(corrupted[places], None if holes is None else holes[places])
+
+    def check_model(self, name: str, options: Any, spec: DatasetSpec) -> None:
+        options.as_corruption().check_channels(spec.channels)
 
     def check_splits(self, splits: Splits) -> None:
         if not isinstance(splits.train, LabelledImages) or not isinstance(splits.test, LabelledImages):

@@ -30,15 +30,19 @@ class Restorer(Model):
 
     def predict(self, data: Dataset) -> Iterator[UInt8Array]:
         """Restored pictures, uint8 (n, H, W, C). What lies outside a hole is known and stays as it is."""
-        corrupted, holes = self.corrupted(data), None
-        if self.corruption.name == "hole":
-            holes = hole_masks(corrupted.shape, self.corruption.set_strength, TEST_SEED)
-        restored = self.restore(corrupted, holes)
-        yield restored if holes is None else np.where(holes[..., None], restored, corrupted)
+        yield self.restored(*self.corrupted(data))
 
-    def corrupted(self, data: Dataset) -> UInt8Array:
-        """The pictures as the model is given them, uint8 (n, H, W, C)."""
-        return corrupt(np.asarray(_pictures(data).images), self.corruption, TEST_SEED)
+    def corrupted(self, data: Dataset) -> tuple[UInt8Array, BoolArray | None]:
+        """The pictures as the model is given them, uint8 (n, H, W, C), and where their holes are."""
+        corrupted = corrupt(np.asarray(_pictures(data).images), self.corruption, TEST_SEED)
+        if self.corruption.name != "hole":
+            return corrupted, None
+        return corrupted, hole_masks(corrupted.shape, self.corruption.set_strength, TEST_SEED)
+
+    def restored(self, corrupted: UInt8Array, holes: BoolArray | None) -> UInt8Array:
+        """What :meth:`restore` makes of them; what is known stays."""
+        restored = self.restore(corrupted, holes)
+        return restored if holes is None else np.where(holes[..., None], restored, corrupted)
 
     def restore(self, corrupted: UInt8Array, holes: BoolArray | None) -> UInt8Array:
         """uint8 (n, H, W, C) → the same, restored; ``holes`` (n, H, W) are true where nothing is known."""
