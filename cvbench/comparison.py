@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
@@ -45,7 +45,7 @@ def compare(folder: RunFolder, metric: str | None = None) -> Comparison:
         raise UserError(f"the run has no metric {metric!r}", where="--metric", hint=near_names(metric, known))
     measured_by = metric if metric is not None and not known[metric].primary else None
     records = folder.ledger.read()
-    cells = [records.get(cell, CellRecord(cell, place, "missing")) for cell, place in folder.cells.items()]
+    cells = [records.get(cell) or _missing(cell, place, folder) for cell, place in folder.cells.items()]
     trained = [cell for cell in cells if cell.coordinates.regime != FIDELITY]
     tables = tuple(
         _table(group, contest, folder, measured_by)
@@ -62,8 +62,22 @@ def compare(folder: RunFolder, metric: str | None = None) -> Comparison:
         fields(judged, tables),
         statuses,
         environment,
-        without_effect(folder),
+        (*without_effect(folder), *_not_shared(trained)),
     )
+
+
+def _missing(cell: str, place: Coordinates, folder: RunFolder) -> CellRecord:
+    known = {"control": True, "expected": folder.controls[cell]} if cell in folder.controls else {}
+    return CellRecord(cell, place, "missing", resolved=known)
+
+
+def _not_shared(cells: Sequence[CellRecord]) -> Iterator[str]:
+    """What the trained models were not all made with, a line each: a difference may come from that too."""
+    made = [record.environment for record in cells if record.environment]
+    for name in dict.fromkeys(name for one in made for name in one):
+        values = list(dict.fromkeys(str(one.get(name, "none")) for one in made))
+        if len(values) > 1:
+            yield f"not all models were made with the same {name} ({', '.join(values)}): differences may come from that"
 
 
 def without_effect(folder: RunFolder) -> tuple[str, ...]:
@@ -161,7 +175,9 @@ def _judged(table: Table) -> Table:
     effects = [table.blocks[real][k].measured[measure.name].effect for real, k in contenders]
     judgements = dict(zip(contenders, judge(effects, higher_is_better=measure.higher_is_better), strict=True))
     blocks = {
-        real: tuple(replace(row, judgement=judgements.get((real, k))) for k, row in enumerate(rows))
+        real: tuple(
+            replace(row, judgement=judgements.get((real, k)) if row.n_ok else None) for k, row in enumerate(rows)
+        )
         for real, rows in table.blocks.items()
     }
     return replace(table, blocks=blocks)
@@ -200,7 +216,7 @@ def _row(
         reasons=tuple(sorted(reasons)),
         baseline=cells is baseline,
         per_class=_per_class(cells, against),
-        real_samples=max((cell.resolved["real_samples"] for cell in cells if cell.resolved), default=None),
+        real_samples=max((c.resolved["real_samples"] for c in cells if "real_samples" in c.resolved), default=None),
     )
 
 

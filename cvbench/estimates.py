@@ -17,12 +17,13 @@ REMEMBERED = 20  # of the latest jobs of a sort
 def sort_of(job: Job) -> str:
     """Jobs of one sort take time in proportion to their :func:`work`."""
     if isinstance(job, CellJob):
-        return f"cell {job.model.name} {_size(job.part.data.picture)}"
+        return f"cell {job.model.name} {_size(job.part.data.picture)} {job.engine}"
     if isinstance(job, ProbeJob | JudgeJob):
-        return f"{first_phase(job)} {_size(job.part.data.picture)}"
+        extractor = f" {job.extractor}" if isinstance(job, JudgeJob) else ""
+        return f"{first_phase(job)}{extractor} {_size(job.part.data.picture)} {job.engine}"
     fits = (job,) if isinstance(job, FitJob) else fits_of(job)
     names = " + ".join(sorted(fit.generator.name for fit in fits))
-    return f"{first_phase(job)} {names} {_size(fits[0].part.data.picture)}"
+    return f"{first_phase(job)} {names} {_size(fits[0].part.data.picture)} {fits[0].engine}"
 
 
 def work(job: Job) -> int:
@@ -62,7 +63,7 @@ class Timings:
 
     def _rates(self) -> dict[str, float]:
         seen: dict[str, list[float]] = defaultdict(list)
-        for line in self.file.read_text(encoding="utf-8").splitlines() if self.file.exists() else []:
+        for line in self.file.read_bytes().splitlines() if self.file.exists() else []:
             try:
                 entry = json.loads(line)
                 seen[entry["sort"]].append(entry["seconds"] / entry["work"])

@@ -160,7 +160,7 @@ class SampleJob:
             "seed": self.seed,
             "spread": self.spread,
             "filter": asdict(self.filter) | {"version": FILTER_VERSION} if self.filter else None,
-        }
+        } | ({"probe": self.probe.key} if self.probe else {})
 
     @cached_property
     def key(self) -> str:

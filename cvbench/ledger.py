@@ -17,6 +17,8 @@ from cvbench.durable import replacing
 from cvbench.samples import FloatArray
 
 FIDELITY = "fidelity"  # the regime of a cell that trains nothing: its synthetic set is judged
+SETUP = "setup"  # the phase of a cell that was skipped for a library that is not installed
+PLAN = "plan"  # the phase of a cell that the plan skipped
 
 # What numpy raises of an npz that is cut short, empty or has a wrong byte
 UNREADABLE = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error)
@@ -100,7 +102,7 @@ class Ledger:
     def read(self) -> dict[str, CellRecord]:
         """Cell id → its last record."""
         records = {}
-        for line in self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []:
+        for line in self.path.read_bytes().splitlines() if self.path.exists() else []:
             try:
                 data = json.loads(line)
             except ValueError:  # torn by a kill: the cell is simply run again

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from cvbench.contracts import Budget, Generator, Task
 from cvbench.engine import engine_name
 from cvbench.errors import NotApplicable, UserError
 from cvbench.executors.together import check_batch
+from cvbench.fidelity import fewest_compared
 from cvbench.jobs import (
     CellJob,
     DataRef,
@@ -29,7 +31,7 @@ from cvbench.jobs import (
     closure,
 )
 from cvbench.ledger import FIDELITY, Coordinates
-from cvbench.plugins import load_plugin, load_task, make_options, make_plugin, options_json
+from cvbench.plugins import asking, load_plugin, load_task, make_options, make_plugin, options_json
 from cvbench.readers import recognise
 from cvbench.real_data import OpenedData, open_data
 from cvbench.regimes import split_real
@@ -69,10 +71,13 @@ class Plan:
 
     def contests(self) -> dict[str, str]:
         """Model's label → what it competes in, in the task's words."""
-        return {
-            entry.label: self.task.contest(entry.name, make_options(self.task.model_options(entry.name), entry.options))
-            for entry in self.suite.models
-        }
+        with asking(f"task {self.suite.task!r}"):
+            return {
+                entry.label: self.task.contest(
+                    entry.name, make_options(self.task.model_options(entry.name), entry.options)
+                )
+                for entry in self.suite.models
+            }
 
     def jobs(self, cells: tuple[PlannedCell, ...] | None = None) -> list[Job]:
         """The jobs behind these cells (or all), each once, fits first: they are long and others wait."""
@@ -99,7 +104,8 @@ def make_plan(suite: Suite, *, device: str, processes: int = 1) -> Plan:
     facts: dict[str, Mapping[str, Any]] = {}
     for entry in suite.datasets:
         data, opened = open_entry(entry, task.kind)
-        task.check_splits(opened.splits)
+        with asking(f"task {suite.task!r}"):
+            task.check_splits(opened.splits)
         facts[entry.label] = _facts(data, opened)
         grid = _Grid(suite, task, data, opened, engine_name(device), processes)
         cells += [
@@ -211,7 +217,8 @@ class _Grid:
         """Why the model is not for this data; empty when it is."""
         options: Any = make_options(self.task.model_options(model.name), model.options, where=model.label)
         try:
-            self.task.check_model(model.name, options, self.opened.splits.train.spec)
+            with asking(f"model {model.name!r}"):
+                self.task.check_model(model.name, options, self.opened.splits.train.spec)
         except NotApplicable as error:
             return str(error)
         return ""
@@ -223,7 +230,8 @@ class _Grid:
     def _references(self, model: ModelEntry) -> tuple[PluginRef, PluginRef | None]:
         """The model, and the part of it that learns."""
         options: Any = make_options(self.task.model_options(model.name), model.options, where=model.label)
-        learnt = self.task.learnt(model.name, options)
+        with asking(f"model {model.name!r}"):
+            learnt = self.task.learnt(model.name, options)
         reads = _contents(learnt.reads) if learnt else {}
         whole = self._reference(model.name, options, None, reads)
         return whole, self._reference(learnt.name, learnt.options, learnt.version, reads) if learnt else None
@@ -238,17 +246,27 @@ class _Grid:
     def judgement(self, share: RealShare, generator: GeneratorEntry, seed: int) -> PlannedCell:
         """The fidelity of a generator's largest set of this seed: nothing is trained on it."""
         part, ratio = self._part(share, seed), max(self.suite.ratios_of(generator, share))
-        kept, _ = self._sizes(share, part.seed)
-        least = min(max(self.suite.ratios_of(entry, share)) for entry in self.suite.generators)
         job = JudgeJob(
             synthetic=self._set(generator, share, part, ratio, seed),
             part=part,
             extractor=self.extractor,
-            most=min(MOST_COMPARED, max(1, round(kept * least))),
+            most=self._compared(share, part),
             seed=derive_seed(seed, "judge"),
             engine=self.engine,
         )
         return self._planned(job, self.extractor, share, FIDELITY, generator, ratio, seed)
+
+    def _compared(self, share: RealShare, part: RealPart) -> int:
+        """How many pictures of every generator are judged at a share: as many as the smallest set has.
+
+        A set too small to say anything of is refused when it is judged, and makes no other small.
+        """
+        kept, _ = self._sizes(share, part.seed)
+        judged = [entry for entry in self.suite.generators if self.suite.regimes_of(entry, share)]
+        sizes = [max(1, round(kept * max(self.suite.ratios_of(entry, share)))) for entry in judged]
+        alone = self.task.kind is not AnnotationKind.LABEL  # scenes are compared as pictures of one class
+        fewest = fewest_compared(1 if alone else len(self.opened.splits.train.spec.classes))
+        return min([MOST_COMPARED, *(size for size in sizes if size >= fewest)])
 
     @property
     def extractor(self) -> str:
@@ -325,15 +343,23 @@ def fit_job(entry: GeneratorEntry, part: RealPart, seed: int, engine: str) -> Fi
     options: Any = make_options(plugin.Options, entry.options, where=entry.label)
     budget = _filled(entry.budget, plugin.default_budget) if plugin.default_budget else None
     made: Generator = make_plugin("generators", entry.name, entry.options)
-    parts = [load_plugin("generators", name) for name in made.fits()]
+    with asking(f"generator {entry.name!r}"):
+        parts = [load_plugin("generators", name) for name in made.fits()]
+        reads = made.reads()
     implementation = " with ".join(_implementation(one) for one in (plugin, *parts))
-    reference = PluginRef(entry.name, implementation, options_json(options), _contents(made.reads()))
+    reference = PluginRef(entry.name, implementation, options_json(options), _contents(reads))
     return FitJob(reference, budget, part, seed, engine)
 
 
 def _contents(paths: Iterable[Path]) -> dict[str, str]:
     """Path, as the options have it → the fingerprint of what lies there."""
-    return {str(path): content_fingerprint(path) for path in paths}
+    return {str(path): _read_once(path) for path in paths}
+
+
+@cache
+def _read_once(path: Path) -> str:
+    """The content's fingerprint; all cells of a plan have the same."""
+    return content_fingerprint(path)
 
 
 def _filled(asked: BudgetEntry, default: Budget) -> Budget:

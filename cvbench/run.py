@@ -11,7 +11,7 @@ from typing import Any, Literal
 from cvbench.estimates import Timings
 from cvbench.executors.local import Finished, Watcher, Workers, execute
 from cvbench.jobs import CellJob, FitJob, Job, JudgeJob, artefact_kind, closure, needs, parts_of
-from cvbench.ledger import CellRecord, Ledger, read_items
+from cvbench.ledger import PLAN, SETUP, CellRecord, Ledger, read_items
 from cvbench.plan import Plan, PlannedCell
 from cvbench.steps import Outcome, found
 from cvbench.store import Store
@@ -32,13 +32,14 @@ class Todo:
 def todo(plan: Plan, ledger: Ledger, store: Store, retry: Retry = "failed") -> Todo:
     """The cells that are missing (or, by ``retry``, failed, or all), and their jobs.
 
-    A fit whose every wanted sample is in the cache is not done again for its own sake.
+    A cell that was skipped for a reason that may be gone, such as a missing library, counts as failed. A fit whose
+    every wanted sample is in the cache is not done again for its own sake.
     """
     records, damaged = ledger.read(), ledger.damaged()
     cells = []
     for cell in plan.cells:
         record = records.get(cell.id)
-        again = retry == "all" or (retry == "failed" and record is not None and record.status in FAILED)
+        again = retry == "all" or (retry == "failed" and record is not None and _may_succeed(cell, record))
         # its per-item scores are torn, and the cache still has them: recorded again without a training
         torn = cell.id in damaged and store.has(artefact_kind(cell.job), cell.job.key)
         if record is None or again or torn:
@@ -51,12 +52,21 @@ def todo(plan: Plan, ledger: Ledger, store: Store, retry: Retry = "failed") -> T
     return Todo(tuple(cells), tuple(job for job in jobs if job.key in needed), ends)
 
 
+def _may_succeed(cell: PlannedCell, record: CellRecord) -> bool:
+    """Whether another try may end otherwise: what failed, and what was skipped for a reason that may be gone."""
+    skipped_for = record.phase if record.status == "skipped" else ""
+    return record.status in FAILED or skipped_for == SETUP or (skipped_for == PLAN and not cell.skip)
+
+
 def _needed(ends: Sequence[CellJob | JudgeJob], store: Store) -> set[str]:
     """Keys of these jobs and of what those not in the cache read, and so on down: no fit for its own sake."""
     keys, waiting = {job.key for job in ends}, list[Job](ends)
     while waiting:
         job = waiting.pop()
-        if not store.has(artefact_kind(job), job.key):
+        trained = isinstance(job, CellJob) and store.has(
+            "model", job.model_key
+        )  # it is scored anew, and reads no samples
+        if not trained and not store.has(artefact_kind(job), job.key):
             sources = [source for source in needs(job) if source.key not in keys]
             keys |= {source.key for source in sources}
             waiting += sources
@@ -146,7 +156,7 @@ class _Recorder:
         """Cells that the plan itself rules out."""
         for cell in self.cells:
             if cell.skip:
-                self.ledger.append(self._blank(cell, Outcome("skipped", "plan", cell.skip)))
+                self.ledger.append(self._blank(cell, Outcome("skipped", PLAN, cell.skip)))
 
     def _record(self, job: CellJob | JudgeJob, outcome: Outcome, peak: float) -> None:
         scores = self.store.find("scores", job.key) if outcome.status == "ok" and isinstance(job, CellJob) else None

@@ -16,11 +16,15 @@ from cvbench.errors import UserError
 from cvbench.ledger import Coordinates, Ledger
 
 FORMAT = 2
+ASIDE_SECONDS = 1.0  # `status` holds the folder for a moment, to see whether another does
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """What ``run.json`` holds. ``cells``: id → coordinates, in the suite's order. ``contests``: model → its contest."""
+    """What ``run.json`` holds. ``cells``: id → coordinates, in the suite's order. ``contests``: model → its contest.
+
+    ``controls``: id of a control's cell → what it must show there, empty where nothing is expected.
+    """
 
     path: Path
     name: str
@@ -30,6 +34,7 @@ class RunFolder:
     datasets: Mapping[str, Mapping[str, Any]]
     threads: int
     contests: Mapping[str, str] = field(default_factory=dict)
+    controls: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def ledger(self) -> Ledger:
@@ -51,6 +56,7 @@ class RunFolder:
             "metrics": [asdict(metric) for metric in self.metrics],
             "datasets": self.datasets,
             "contests": self.contests,
+            "controls": self.controls,
             "cells": {cell: asdict(place) for cell, place in self.cells.items()},
         }
         self.path.mkdir(parents=True, exist_ok=True)
@@ -62,7 +68,7 @@ class RunFolder:
         from filelock import FileLock, Timeout
 
         self.path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.path / "lock", timeout=0)
+        lock = FileLock(self.path / "lock", timeout=ASIDE_SECONDS)
         try:
             lock.acquire()
         except Timeout:
@@ -75,12 +81,16 @@ class RunFolder:
             lock.release()
 
     def is_held(self) -> bool:
-        """Whether a process is at work in the folder."""
+        """Whether a process is at work in the folder, as far as one can tell who may only read it."""
+        from filelock import FileLock, Timeout
+
         try:
-            with self.held():
+            with FileLock(self.path / "lock", timeout=0):
                 return False
-        except UserError:
+        except Timeout:
             return True
+        except OSError:
+            return False
 
 
 def open_run(path: Path) -> RunFolder:
@@ -101,6 +111,7 @@ def open_run(path: Path) -> RunFolder:
             content["datasets"],
             int(content["threads"]),
             content.get("contests", {}),
+            content.get("controls", {}),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"cannot be read ({type(error).__name__}: {error})", where=str(file)) from None

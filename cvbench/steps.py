@@ -20,7 +20,7 @@ from cvbench.contracts import Generator, Progress, Sampler, Splits, Workplace
 from cvbench.datasets import gather, with_labels
 from cvbench.durable import raise_if_full, write_durably
 from cvbench.engine import environment
-from cvbench.errors import CvbenchError, DataError, NotApplicable, PluginError, TrainingDiverged
+from cvbench.errors import CvbenchError, DataError, NotApplicable, NotInstalled, PluginError, TrainingDiverged
 from cvbench.executors.together import train_together
 from cvbench.jobs import (
     CellJob,
@@ -28,6 +28,7 @@ from cvbench.jobs import (
     Job,
     JudgeJob,
     MixJob,
+    PluginRef,
     ProbeJob,
     SampleJob,
     SetJob,
@@ -35,13 +36,14 @@ from cvbench.jobs import (
     first_phase,
     fits_of,
 )
-from cvbench.ledger import Status
+from cvbench.ledger import SETUP, Status
 from cvbench.plugin_results import checked_chunk, checked_scores
 from cvbench.plugins import load_task, make_plugin
 from cvbench.real_data import held_back, open_data, real_part
 from cvbench.samples import Dataset, labelled
-from cvbench.store import Artefact, Store
+from cvbench.store import Artefact, Store, content_fingerprint
 
+WAITS = "another run is at it"  # a step's progress while another process does the same
 CLOCK_SECONDS = 5.0  # how often a step notes the time it has spent: a continued one tells its whole cost
 
 
@@ -75,16 +77,17 @@ def run_job(job: Job, store: Store, progress: Progress, device: str, processes: 
         if isinstance(job, JudgeJob):
             return _judge(job, store, progress, device)
         return _cell(job, store, progress, device, processes, phase)
+    except NotInstalled as error:
+        return Outcome("skipped", SETUP, str(error))
     except NotApplicable as error:
         return Outcome("skipped", phase[0], str(error))
     except (PluginError, DataError, TrainingDiverged) as error:
         return Outcome("failed", phase[0], str(error), _tail(error))
     except Exception as error:  # a plugin may raise anything; the cell fails, the rest goes on
         raise_if_full(error, store.root)
-        out_of_memory = isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__
         said = " ".join(str(error).split())[:300]
         reason = said if isinstance(error, CvbenchError) else f"{_who(job)} raised {type(error).__name__}: {said}"
-        return Outcome("oom" if out_of_memory else "failed", phase[0], reason, _tail(error))
+        return Outcome("oom" if _ran_out_of_memory(error) else "failed", phase[0], reason, _tail(error))
 
 
 def found(job: Job, store: Store) -> Outcome | None:
@@ -111,6 +114,7 @@ def _fit(job: FitJob, store: Store, progress: Progress, device: str) -> Outcome:
         if not (callable(getattr(sampler, "sample", None)) and callable(getattr(sampler, "save", None))):
             raise PluginError(f"{_who(job)}: fit returned {type(sampler).__name__}, not a Sampler")
         sampler.save(folder)
+        _check_unchanged(job.generator)
         return {
             "fitted_on": len(train),
             "notes": list(getattr(sampler, "notes", ())),
@@ -230,6 +234,7 @@ def _cell(job: CellJob, store: Store, progress: Progress, device: str, processes
         else:
             model, sizes = train_cell(job, store, scratch, progress, device)
             model.save(folder)
+        _check_unchanged(job.model)
         return {"trained_on": sizes, "environment": environment(device, processes)}
 
     def evaluate(folder: Path, scratch: Path, progress: Progress) -> Mapping[str, Any]:
@@ -277,19 +282,35 @@ def _once(
     """The artefact and whether it was found; ``write(folder, scratch, progress)`` makes it otherwise."""
     found = store.find(kind, key)
     if found is None:
-        with store.claim(f"{kind}-{key}") as scratch:
+        with store.claim(f"{kind}-{key}", lambda: progress(0, 1, WAITS)) as scratch:
             found = store.find(kind, key)  # another process may have made it while we waited
             if found is None:
                 clock = _Clock(scratch / "seconds.json", progress)
-                made = store.make(
-                    kind,
-                    key,
-                    description,
-                    lambda folder: {**write(folder, scratch, clock), "seconds": clock.seconds},
-                )
+                try:
+                    made = store.make(
+                        kind,
+                        key,
+                        description,
+                        lambda folder: {**write(folder, scratch, clock), "seconds": clock.seconds},
+                    )
+                except Exception as error:
+                    if not (isinstance(error, OSError) or _ran_out_of_memory(error)):
+                        store.drop_scratch(f"{kind}-{key}")  # a mended plugin must not go on from what failed
+                    raise
                 store.drop_scratch(f"{kind}-{key}")
                 return made, False
     return found, True
+
+
+def _check_unchanged(plugin: PluginRef) -> None:
+    """Raise :class:`DataError` when a file that the options name is no longer what the plan saw: the key says it is."""
+    for path, fingerprint in plugin.reads.items():
+        if content_fingerprint(Path(path)) != fingerprint:
+            raise DataError("changed while the suite ran", where=path, hint="run it again")
+
+
+def _ran_out_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__  # torch's own is a RuntimeError
 
 
 class _Clock:

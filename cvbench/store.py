@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,6 @@ def content_key(kind: str, description: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-@cache
 def content_fingerprint(path: Path) -> str:
     """SHA-256 over a file, or over the names and contents of all files in a folder, wherever it lies.
 
@@ -188,14 +186,24 @@ class Store:
                 self.drop_scratch(f"{kind}-{key}")
 
     @contextmanager
-    def claim(self, key: str) -> Iterator[Path]:
-        """Hold the step against other processes; gives its scratch folder, which outlives a kill."""
-        from filelock import FileLock
+    def claim(self, key: str, waits: Callable[[], None] = lambda: None) -> Iterator[Path]:
+        """Hold the step against other processes; gives its scratch folder, which outlives a kill.
 
-        scratch = self.root / "scratch" / key
-        with FileLock(self._lock(key)):
+        ``waits`` is called every second while another process holds it.
+        """
+        from filelock import FileLock, Timeout
+
+        lock, scratch = FileLock(self._lock(key)), self.root / "scratch" / key
+        while not lock.is_locked:
+            try:
+                lock.acquire(timeout=1.0)
+            except Timeout:
+                waits()
+        try:
             scratch.mkdir(parents=True, exist_ok=True)
             yield scratch
+        finally:
+            lock.release()
 
     def drop_scratch(self, key: str) -> None:
         """Remove what a finished step no longer needs."""
@@ -219,7 +227,10 @@ class Store:
                 return False
             going = self.root / "replaced" / f"{holding.kind}-{holding.folder.name}-{time.time_ns()}"
             going.parent.mkdir(exist_ok=True)
-            holding.folder.replace(going)  # at once: nobody finds half of it
+            try:
+                holding.folder.replace(going)  # at once: nobody finds half of it
+            except FileNotFoundError:  # another process removed it just now
+                return False
         shutil.rmtree(going)
         return True
 

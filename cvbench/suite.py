@@ -206,14 +206,6 @@ class Suite(_Strict):
                 raise ValueError(f"two entries are called {label!r}; give one another name with `as:`")
         return entries
 
-    @field_validator("regimes")
-    @classmethod
-    def _use_the_generators(cls, regimes: tuple[Regime, ...], info: ValidationInfo) -> tuple[Regime, ...]:
-        idle = [generator.label for generator in info.data.get("generators", ()) if not generator.regimes]
-        if idle and not set(regimes) - {"augment"}:
-            raise ValueError(f"the generator {idle[0]!r} needs synthetic, mixed or finetune")
-        return regimes
-
     @field_validator("real_per_class", "real")
     @classmethod
     def _one_way_of_saying_it(cls, said: EntriesT | None, info: ValidationInfo) -> EntriesT | None:
@@ -224,7 +216,7 @@ class Suite(_Strict):
 
     @model_validator(mode="after")
     def _spans_something(self) -> Suite:
-        if not self.generators and "augment" not in self.regimes and len(self.models) < 2:
+        if not self.generators and not any(map(self.augments, self.shares)) and len(self.models) < 2:
             what = "an empty grid: no generators, no regime `augment` and one model: nothing to compare"
             raise ValueError(f"{what}. Add a generator, or regimes: [augment]")
         return self

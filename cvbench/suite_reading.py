@@ -19,7 +19,7 @@ from pydantic_core import ErrorDetails
 from cvbench.contracts import Generator, NoOptions, Task
 from cvbench.errors import PluginError, UserError, near_names
 from cvbench.overrides import overridden
-from cvbench.plugins import installed, listings, load_plugin, load_task, make_options, one_line
+from cvbench.plugins import asking, installed, listings, load_plugin, load_task, make_options, one_line
 from cvbench.samples import AnnotationKind
 from cvbench.suite import BudgetEntry, DatasetEntry, GeneratorEntry, ModelEntry, RealShare, Suite
 from cvbench.suite_names import builtin_suites, builtin_text
@@ -78,6 +78,7 @@ def parse_suite(source: Source) -> Suite:
                 _check_model(model, task, suite.task, source, ("models", number))
         for number, generator in enumerate(suite.generators):
             with _gathering(mistakes):
+                _check_regimes(generator, suite, source, ("generators", number))
                 _check_generator(generator, task, suite.task, source, ("generators", number))
     if mistakes:
         raise _all_in_one(mistakes)
@@ -269,7 +270,7 @@ def _checked_dataset(entry: DatasetEntry, source: Source, path: KeyPath, base: P
 
 
 def _check_model(model: ModelEntry, task: Task, task_name: str, source: Source, path: KeyPath) -> None:
-    with _blaming(f"task {task_name!r}", source.where(path)):
+    with asking(f"task {task_name!r}", source.where(path)):
         try:
             options = task.model_options(model.name)
         except UserError as error:
@@ -289,11 +290,17 @@ def _tasks_that_know(model: str) -> list[str]:
     return found
 
 
+def _check_regimes(generator: GeneratorEntry, suite: Suite, source: Source, path: KeyPath) -> None:
+    if not any(suite.regimes_of(generator, share) for share in suite.shares):
+        what = f"the generator {generator.label!r} needs synthetic, mixed or finetune, and no regime here is one for it"
+        raise UserError(what, where=source.where(path), hint="name one under regimes")
+
+
 def _check_generator(generator: GeneratorEntry, task: Task, task_name: str, source: Source, path: KeyPath) -> None:
     if generator.of:
         return
     plugin = load_plugin("generators", generator.name, where=source.where(path))
-    with _blaming(f"generator {generator.name!r}", source.where(path)):
+    with asking(f"generator {generator.name!r}", source.where(path)):
         makes, needs = sorted(plugin.kinds), task.kind
     if needs not in makes:
         makes_words = ", ".join(makes) or "nothing"
@@ -340,14 +347,3 @@ def _gathering(mistakes: list[UserError]) -> Iterator[None]:
         yield
     except UserError as error:
         mistakes.append(error)
-
-
-@contextmanager
-def _blaming(plugin: str, where: str) -> Iterator[None]:
-    """What a plugin raises while it is asked about itself is told at the key that named it."""
-    try:
-        yield
-    except UserError as error:
-        raise type(error)(error.what, where=where, hint=error.hint) from None
-    except Exception as error:  # a stranger's code may raise anything
-        raise PluginError(f"{plugin} raised {type(error).__name__}: {one_line(error)}", where=where) from error

@@ -95,7 +95,8 @@ def _run_folder(made: Plan, out: Path | None, threads: int) -> RunFolder:
     suite, cells = made.suite, {cell.id: cell.coordinates for cell in made.cells}
     path = out or Path("runs") / suite.name
     metrics, contests = made.task.metrics, made.contests()
-    return RunFolder(path, suite.name, suite.canonical(), metrics, cells, made.datasets, threads, contests)
+    controls = {cell.id: cell.expected for cell in made.cells if cell.control}
+    return RunFolder(path, suite.name, suite.canonical(), metrics, cells, made.datasets, threads, contests, controls)
 
 
 # phase → what the plan's table calls it
@@ -205,7 +206,8 @@ def run(
     from cvbench.comparison import compare
     from cvbench.devices import share_out
     from cvbench.estimates import Timings
-    from cvbench.plan import make_plan
+    from cvbench.jobs import JudgeJob
+    from cvbench.plan import is_cached, make_plan
     from cvbench.report.table import print_tables
     from cvbench.run import FAILED, run, todo
     from cvbench.run_folder import joined
@@ -218,6 +220,12 @@ def run(
         made = make_plan(loaded, device=workers.device, processes=workers.processes)
     planned = _run_folder(made, out_folder, workers.threads)
     joined(planned)  # says what is wrong before a folder is made
+    judging = [job for job in made.jobs() if isinstance(job, JudgeJob) and not is_cached(job, store)]
+    if any(job.extractor == "inception" for job in judging):
+        from cvbench.fidelity.extractors import inception_weights
+
+        with err.status("looking for InceptionV3's weights"):
+            inception_weights()
     with planned.held():
         folder = joined(planned)
         folder.write()
@@ -225,6 +233,8 @@ def run(
             workers = share_out(device.value, jobs, folder.threads, processes)
         if threads is None and folder.threads > planned.threads:
             err.print(f"cvbench: {folder.threads} threads a worker, as this run began: its numbers depend on them")
+        if threads not in (None, folder.threads):
+            err.print(f"cvbench: this run began with --threads {folder.threads}: its numbers depend on them")
         work = todo(made, folder.ledger, store, retry.value)
         timings = Timings(store.root)
         try:

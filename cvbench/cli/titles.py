@@ -23,9 +23,9 @@ class Titles:
         for cell in cells:
             for key in closure([cell.job]):
                 self.places.setdefault(key, []).append(cell.coordinates)
-        parts = [part_of(job) for job in jobs]
-        self.several_sets = len({part.data.label for part in parts}) > 1
-        self.several_shares = len({share(part) for part in parts if part.fraction != 1}) > 1
+        self.several_sets = len({part_of(job).data.label for job in jobs}) > 1
+        # a probe that judges has seen all, whatever the suite's shares
+        self.several_shares = len({share(part_of(job)) for job in jobs if not isinstance(job, ProbeJob)}) > 1
 
     def full(self, job: Job) -> str:
         """For a log: all that tells the job from others."""

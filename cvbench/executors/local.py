@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from cvbench.executors.worker import serve
 from cvbench.jobs import CellJob, Job, first_phase, needs
-from cvbench.steps import Outcome
+from cvbench.steps import WAITS, Outcome
 from cvbench.store import Store
 
 SETTLE_SECONDS = 5.0  # how long a worker that was told to leave may take
@@ -132,6 +132,8 @@ def execute(
                     worker.heard, worker.deadline = True, _deadline(time_limit)
                 assert job is not None
                 if message[0] == "progress":
+                    if message[3] == WAITS:
+                        worker.deadline = _deadline(time_limit)  # what another run takes is not the job's own time
                     watcher.advanced(job, *message[1:])
                 elif message[0] == "done":
                     worker.job = None

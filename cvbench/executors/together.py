@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,11 +23,17 @@ import psutil
 from cvbench.cell_training import train_cell
 from cvbench.contracts import Progress
 from cvbench.durable import write_durably
-from cvbench.errors import CvbenchError, UserError
+from cvbench.errors import CvbenchError, NotApplicable, NotInstalled, TrainingDiverged, UserError
 from cvbench.jobs import CellJob
 from cvbench.store import Store
 
 POLL_SECONDS = 0.3
+
+# What a cell's end depends on, by the name that a rank writes down
+KINDS: Mapping[str, type[Exception]] = {
+    **{kind.__name__: kind for kind in (NotApplicable, NotInstalled, TrainingDiverged, MemoryError)},
+    "OutOfMemoryError": MemoryError,  # torch's own, of a GPU
+}
 
 
 def train_together(
@@ -34,7 +41,8 @@ def train_together(
 ) -> list[int]:
     """Train the cell in so many processes into ``folder``; gives how many samples each stage trained on.
 
-    Raises :class:`CvbenchError` with the first failed rank's reason, :class:`UserError` as :func:`check_batch` does.
+    Raises what the first failed rank raised, if it is one of ``KINDS``, else :class:`CvbenchError` with its reason, and
+    :class:`UserError` as :func:`check_batch` does.
     """
     check_batch(job.budget.batch_size, processes)
     torn = scratch / "together"
@@ -56,9 +64,17 @@ def train_together(
         told = torn / "error.txt"
         lines = (torn / "log.txt").read_text().strip().splitlines()
         reason = told.read_text() if told.exists() else lines[-1] if lines else f"code {ranks.returncode}"
-        raise CvbenchError(f"training over {processes} processes failed: {reason}")
+        raise _as_raised(reason, processes)
     sizes: list[int] = json.loads((torn / "sizes.json").read_text())
     return sizes
+
+
+def _as_raised(reason: str, processes: int) -> Exception:
+    """The error of ``Name: words``, so that a cell ends as it would have in one process."""
+    name, _, said = reason.partition(": ")
+    if name in KINDS:
+        return KINDS[name](said)
+    return CvbenchError(f"training over {processes} processes failed: {reason}")
 
 
 def check_batch(batch_size: int, processes: int) -> None:

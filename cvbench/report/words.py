@@ -272,11 +272,14 @@ MUST_SHOW = {"gain": Verdict.BETTER, "loss": Verdict.WORSE, "none": Verdict.NO_D
 
 
 def controls_judged(table: Table) -> str:
-    """Whether the controls show what they must; empty when none was scored."""
+    """Whether the controls show what they must; empty when none was scored, and by a metric other than the primary."""
+    if table.measured_by is not None:
+        return ""  # what a control must show is said of the primary metric alone
     scored = [(row, row.judgement) for row in table.rows if row.expected and row.n_ok and row.judgement is not None]
-    known = [(row, judged) for row, judged in scored if judged.verdict is not Verdict.TOO_FEW_SEEDS]
+    known = [(row, judged) for row, judged in scored if judged.verdict in MUST_SHOW.values()]
     if not known:
-        return "Controls: too few seeds to judge them." if scored else ""
+        few = any(judged.verdict is Verdict.TOO_FEW_SEEDS for _, judged in scored)
+        return "Controls: too few seeds to judge them." if few else ""
     odd = [(row, shown) for row, judged in known if (shown := _shown(row, judged)) is not MUST_SHOW[row.expected]]
     told = [f"{row.real} {row.label} should be “{MUST_SHOW[row.expected]}”{_before(row)}" for row, _ in odd]
     chance = [row.expected == "none" and shown in (Verdict.BETTER, Verdict.WORSE) for row, shown in odd]

@@ -187,6 +187,30 @@ def test_a_model_that_fails_or_takes_its_worker_along_costs_its_own_cells(
                    "generators=[again]", "--set", "regimes=[mixed]", "--retry", "none").code == 1  # fmt: skip
 
 
+def small(suite, run, fault):
+    return (
+        "run", suite, "--out", run, "--set", "seeds=1", "--set", "generators=[]", "--set", "regimes=[augment]",
+        "--set", f"models=[{{name: means, options: {{fault: {fault}}}}}]",
+    )  # fmt: skip
+
+
+def test_a_cell_that_lacked_a_library_is_tried_again(suite, tmp_path, cvbench, monkeypatch):
+    command = small(suite, run := tmp_path / "run", "absent")
+    assert cvbench(*command).code == 1  # every cell was skipped
+    assert {(r["status"], r["phase"]) for r in records(run).values()} == {("skipped", "setup")}
+    monkeypatch.setenv("TOY_LIBRARY", "installed by now")
+    assert cvbench(*command, "--retry", "none").code == 1
+    assert cvbench(*command).code == 0
+    assert {r["status"] for r in records(run).values()} == {"ok"}
+
+
+def test_a_mended_plugin_does_not_go_on_from_what_failed(suite, tmp_path, cvbench):
+    command = small(suite, run := tmp_path / "run", "once")
+    for _ in range(2):  # what the first attempt left would let the second one through
+        assert cvbench(*command).code == 1
+        assert {r["status"] for r in records(run).values()} == {"failed"}
+
+
 def test_a_cell_over_its_time_limit_is_a_timeout(suite, tmp_path, cvbench):
     run = tmp_path / "run"
     said = cvbench(

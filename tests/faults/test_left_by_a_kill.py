@@ -16,6 +16,7 @@ from PIL import Image
 from torch import nn
 
 from cvbench.contracts import silent
+from cvbench.errors import CvbenchError, NotInstalled, TrainingDiverged
 from cvbench.executors import together
 from cvbench.ledger import CellRecord, Coordinates, Ledger
 from cvbench.readers import decoded, open_dataset
@@ -186,6 +187,22 @@ def test_the_first_rank_that_fails_says_why(tmp_path):
     together._tell_first(tmp_path, RuntimeError("the cause"))
     together._tell_first(tmp_path, ConnectionError("lost a partner"))
     assert (tmp_path / "error.txt").read_text() == "RuntimeError: the cause"
+
+
+@pytest.mark.parametrize(
+    ("told", "kind"),
+    [
+        ("NotInstalled: pip install it", NotInstalled),
+        ("TrainingDiverged: the loss is NaN: at step 3", TrainingDiverged),
+        ("OutOfMemoryError: CUDA", MemoryError),
+        ("ValueError: x", CvbenchError),
+        ("code 7", CvbenchError),
+    ],
+)
+def test_a_cell_ends_by_its_ranks_error_as_by_its_own(told, kind):
+    error = together._as_raised(told, 2)
+    assert type(error) is kind
+    assert told.partition(": ")[2] in str(error)
 
 
 CHAIN = """

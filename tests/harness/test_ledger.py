@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cvbench.estimates import Timings
 from cvbench.ledger import CellRecord, Coordinates, Ledger
 
 PLACE = Coordinates("classification", "digits", "simple_cnn", "100%", "mixed", "flow", 1.0, 0)
@@ -38,6 +39,17 @@ def test_a_line_torn_anywhere_loses_that_line_only(tmp_path_factory, cut):
     assert set(ledger.read()) == ({"c1", "c2"} if cut == 1 else {"c1"})
     ledger.append(replace(RECORD, cell="c3"))
     assert set(ledger.read()) == ({"c1", "c2", "c3"} if cut == 1 else {"c1", "c3"})
+
+
+def test_bytes_that_are_no_text_lose_their_line_only(tmp_path):
+    ledger = Ledger(tmp_path)
+    ledger.append(RECORD)
+    with ledger.path.open("ab") as file:
+        file.write(b"\x80\xff\x00garbage\n")
+    ledger.append(replace(RECORD, cell="c2"))
+    assert set(ledger.read()) == {"c1", "c2"}
+    Timings(tmp_path).file.write_bytes(b"\x80\xff\n")
+    assert Timings(tmp_path).estimate([]) == (0.0, 0)
 
 
 def test_no_file_is_no_records(tmp_path):

@@ -10,7 +10,7 @@ from cvbench.cli import progress as progress_module
 from cvbench.cli.progress import RunProgress, _news, at_work, one_bar
 from cvbench.cli.titles import Titles
 from cvbench.contracts import Metric
-from cvbench.estimates import Timings
+from cvbench.estimates import Timings, sort_of
 from cvbench.executors.local import Finished
 from cvbench.jobs import JudgeJob, MixJob
 from cvbench.ledger import Coordinates
@@ -53,6 +53,17 @@ def test_a_job_is_named_by_all_that_tells_it_from_others():
     assert Titles([CELL], [wide]).full(CELL) == "train wide · digits · 10% of real · mixed flow ×2 · seed 3"
     both = MixJob((SAMPLES, replace(SAMPLES, seed=9)))
     assert Titles([both], ()).full(both) == "mix flow + flow · digits · 10% of real"
+
+
+def test_shares_are_told_apart_where_one_is_all():
+    everything = replace(FIT, part=replace(PART, fraction=1.0))
+    titles = Titles([FIT, everything, JUDGE.probe], [])
+    assert titles.brief(FIT) != titles.brief(everything)
+
+
+def test_other_machines_and_extractors_are_other_histories():
+    assert sort_of(FIT) != sort_of(replace(FIT, engine="torch cuda"))
+    assert sort_of(JUDGE) != sort_of(replace(JUDGE, extractor="inception"))
 
 
 def test_what_cells_do_not_share_is_not_said_of_a_job_of_both():

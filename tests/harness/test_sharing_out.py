@@ -17,7 +17,7 @@ from cvbench.executors import local
 from cvbench.executors.together import check_batch
 from cvbench.jobs import CellJob, DataRef, PluginRef, RealPart
 from cvbench.readers.torchvision_sets import _gathered
-from cvbench.steps import Outcome
+from cvbench.steps import WAITS, Outcome
 from cvbench.store import Store
 
 PLUGIN = PluginRef("means", "x:Means v1", {})
@@ -74,6 +74,17 @@ def test_a_time_limit_does_not_run_while_a_worker_starts(tmp_path, monkeypatch):
         pipe.send(("done", Outcome("ok"), 0.0))
 
     assert done_by(slow_to_start, tmp_path, monkeypatch, time_limit=0.3).status == "ok"
+
+
+def test_a_time_limit_does_not_run_while_another_run_does_the_same(tmp_path, monkeypatch):
+    def waits(pipe) -> None:
+        pipe.recv()
+        for _ in range(8):
+            pipe.send(("progress", 0, 1, WAITS))
+            time.sleep(0.15)
+        pipe.send(("done", Outcome("ok"), 0.0))
+
+    assert done_by(waits, tmp_path, monkeypatch, time_limit=0.5).status == "ok"
 
 
 @pytest.mark.parametrize("words", [0, 1])

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -178,6 +179,40 @@ def test_a_step_is_held_against_others_and_its_scratch_outlives_it(tmp_path):
     assert not scratch.exists()
 
 
+def test_who_waits_for_a_step_is_called_until_it_is_free(tmp_path):
+    store, free, waited = Store(tmp_path), threading.Event(), []
+
+    def hold(taken: threading.Event) -> None:
+        with store.claim("k"):
+            taken.set()
+            free.wait(20)
+
+    taken = threading.Event()
+    holder = threading.Thread(target=hold, args=(taken,))
+    holder.start()
+    taken.wait(20)
+
+    def waits() -> None:
+        waited.append(True)
+        free.set()
+
+    with store.claim("k", waits):
+        assert waited == [True]
+    holder.join()
+
+
+def test_what_another_process_removes_meanwhile_is_no_error(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    store.make("model", "ab" * 32, {}, fill)
+    (held,) = store.holdings()
+
+    def gone(self, target):
+        raise FileNotFoundError
+
+    monkeypatch.setattr(Path, "replace", gone)
+    assert store.remove(held) is False
+
+
 def test_a_folders_fingerprint_is_of_names_and_contents_wherever_it_lies(tmp_path):
     for name in ("here", "there", "other"):
         (tmp_path / name / "a").mkdir(parents=True)
@@ -185,7 +220,6 @@ def test_a_folders_fingerprint_is_of_names_and_contents_wherever_it_lies(tmp_pat
     found = {name: content_fingerprint(tmp_path / name) for name in ("here", "there", "other")}
     assert found["here"] == found["there"] != found["other"]
     (tmp_path / "there" / "a" / "1.png").rename(tmp_path / "there" / "a" / "2.png")
-    content_fingerprint.cache_clear()
     assert content_fingerprint(tmp_path / "there") != found["here"]
     with pytest.raises(UserError, match="no such file"):
         content_fingerprint(tmp_path / "nowhere")

@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cvbench.errors import UserError
+from cvbench.jobs import JudgeJob
 from cvbench.overrides import overridden
+from cvbench.plan import make_plan
 from cvbench.suite import Suite
 from cvbench.suite_names import builtin_suites
 from cvbench.suite_reading import MOST_MISTAKES, half_heeded, load_suite, parse_suite
@@ -104,7 +106,7 @@ def test_built_in_suites_are_good(name):
         (("regimes: [mixed]", "regimes: [mixed, mixed]"), 10, "mixed is there twice"),
         (("[0.1, 1.0]", "[0.33333331, 0.33333332]"), 12, "0.333333 is there twice"),
         (("[0.1, 1.0]", "[0.1]\nreal_per_class: [3]"), 13, "exclude each other"),
-        (("[synthetic, mixed, augment]", "[augment]"), 11, "the generator 'flow' needs synthetic, mixed or finetune"),
+        (("[synthetic, mixed, augment]", "[augment]"), 9, "the generator 'flow' needs synthetic, mixed or finetune"),
         (("[digits]", '["digits:left"]'), 4, "takes no name after a colon"),
         (("[digits]", '["torchvision:"]'), 4, "a name must follow the colon"),
         (("[digits]", "[{name: ./here, root: ./there}]"), 4, "`root` has no place here"),
@@ -152,6 +154,38 @@ def test_an_empty_grid_is_refused(tmp_path):
     text = GOOD.split("models:")[0] + "models: [simple_cnn]\nregimes: [mixed]\n"
     with pytest.raises(UserError, match=r"empty grid.*Add a generator, or regimes: \[augment\]"):
         load_suite(written(tmp_path, text))
+
+
+ONE_MODEL = "name: s\ntask: classification\ndatasets: [digits]\nmodels: [simple_cnn]\n"
+
+
+def test_a_share_of_its_own_regimes_counts_for_what_the_grid_spans(tmp_path):
+    load_suite(written(tmp_path, ONE_MODEL + "real: [{fraction: 0.5, regimes: [augment]}]\n"))
+    load_suite(
+        written(
+            tmp_path, ONE_MODEL + "generators: [flow]\nregimes: [augment]\nreal: [{fraction: 1.0, regimes: [mixed]}]\n"
+        )
+    )
+    with pytest.raises(UserError, match="empty grid"):
+        load_suite(written(tmp_path, ONE_MODEL + "regimes: [augment]\nreal: [{fraction: 0.5, regimes: [mixed]}]\n"))
+    idle = "generators:\n  - copy\n  - {name: flow, regimes: [finetune]}\nreal: [{fraction: 0.5, regimes: [mixed]}]\n"
+    with pytest.raises(UserError, match=r"suite.yaml:7: generators\[1\]: the generator 'flow' needs"):
+        load_suite(written(tmp_path, ONE_MODEL + idle))
+
+
+JUDGED = (
+    ONE_MODEL
+    + "seeds: 1\ngenerators:\n  - {name: copy, ratios: [%s]}\n  - {name: noise, ratios: [1]}\nreal_per_class: [10]\n"
+)
+
+
+@pytest.mark.parametrize(("ratio", "compared"), [(0.5, 50), (0.2, 20), (0.1, 100)])
+def test_all_generators_are_judged_on_as_many_pictures_unless_one_has_too_few_to_say_anything(
+    tmp_path, ratio, compared
+):
+    plan = make_plan(load_suite(written(tmp_path, JUDGED % ratio)), device="cpu")
+    judging = [cell.job.most for cell in plan.cells if isinstance(cell.job, JudgeJob)]
+    assert judging == [compared, compared]
 
 
 def test_a_plan_tells_a_folders_licence_as_its_reader_does(tmp_path, cvbench):

@@ -330,6 +330,40 @@ def test_controls_of_too_few_seeds_are_no_broken_ruler():
     assert controls_judged(both) == "Controls: 1 of 1 show what they must."
 
 
+def test_controls_are_not_judged_without_a_baseline_or_by_another_metric():
+    lost = replace(CONTROL, expected="loss", judgement=Judgement(Verdict.NO_BASELINE))
+    assert controls_judged(Table("t", "d", "m", METRICS, 10, {"1": (lost,)})) == ""
+    odd = Table("t", "d", "m", METRICS, 10, {"1": (replace(CONTROL, expected="loss"),)}, measured_by="failures")
+    assert controls_judged(odd) == ""
+    assert "broken ruler" in controls_judged(replace(odd, measured_by=None))
+
+
+def test_a_row_without_scores_has_no_verdict_in_an_export(contest):
+    for cell, record in contest.ledger.read().items():
+        if cell.startswith("yolo"):
+            contest.ledger.append(replace(record, status="failed", metrics={}))
+    lines = csv.DictReader(io.StringIO(as_text(compare(contest), "csv")))
+    assert {line["verdict"] for line in lines if line["model"] == "yolov8n"} == {""}
+
+
+def test_models_that_were_made_by_other_libraries_are_told_of(contest):
+    def made_with(*versions):
+        for record, version in zip(contest.ledger.read().values(), versions * 6, strict=False):
+            contest.ledger.append(replace(record, environment={"torch": version, "threads": 1}))
+        return compare(contest).notes
+
+    assert made_with("2.9") == ()
+    (note,) = made_with("2.9", "2.10")
+    assert note == "not all models were made with the same torch (2.9, 2.10): differences may come from that"
+
+
+def test_a_controls_row_is_one_before_it_is_done(contest):
+    place = Coordinates("detection", "cells", "fasterrcnn", "100%", "synthetic", "noise", 1.0, 0)
+    run = replace(contest, cells=contest.cells | {"n": place}, controls={"n": "loss"})
+    (row,) = [row for table in compare(run).tables for row in table.rows if row.generator == "noise"]
+    assert (row.control, row.expected, row.statuses) == (True, "loss", {"missing": 1})
+
+
 def test_no_table_of_generators_where_none_was_judged(contest):
     run = judged(contest, status="skipped", phase="judge", reason="too few")
     said = printed(run, 150)

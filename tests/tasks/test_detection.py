@@ -20,6 +20,7 @@ from cvbench_tasks.pretrained import check_weights
 from torchvision.models import detection, list_models
 from torchvision.ops import box_iou, masks_to_boxes
 
+from cvbench import plan
 from cvbench.conformance import assert_task, tiny_pictures, tiny_scenes
 from cvbench.contracts import Augmentation, Budget, Splits, Workplace, silent
 from cvbench.datasets import as_kind
@@ -27,7 +28,6 @@ from cvbench.errors import DataError, NotApplicable, PluginError, UserError
 from cvbench.plan import make_plan
 from cvbench.plugins import make_options
 from cvbench.samples import AnnotationKind
-from cvbench.store import content_fingerprint
 from cvbench.suite_reading import parse_suite
 from cvbench.yaml_source import Source
 
@@ -443,7 +443,7 @@ def test_other_weights_in_the_same_file_are_another_training(task, model, data, 
 
     def keys(weights, name="start.pt"):
         Path(name).write_bytes(weights)
-        content_fingerprint.cache_clear()  # a file counts as it is when a command first reads it
+        plan._read_once.cache_clear()  # a file counts as it is when a command first reads it
         options = {"weights": name}
         around = {"detector": "yolov8n", "detector_options": options} if task == "tracking" else options
         models = [{"name": model, "options": around}]
