@@ -246,8 +246,13 @@ def check_task(cls: type[Task]) -> Iterator[Check]:
     primaries = [metric.name for metric in cls.metrics if metric.primary]
     yield Check("has exactly one primary metric", "" if len(primaries) == 1 else f"it has {primaries}")
     models: list[ModelInfo] = []
-    yield _tried("names its models", lambda: models.extend(cls().models()))
-    yield Check("has a model", "" if models else "models() is empty")
+
+    def named() -> None:
+        models.extend(cls().models())
+        assert models, "models() is empty"
+
+    yield _tried("names its models", named)
+    trained = False
     for shape in _shapes(cls.kind) if models else ():
         name = "×".join(map(str, shape))
         promise = f"{name}: {models[0].name} trains, predicts, saves and loads"
@@ -258,7 +263,11 @@ def check_task(cls: type[Task]) -> Iterator[Check]:
         elif refused:
             yield Check(f"{name}: not checked: the model says that this is not for it: {refused[0]}", checked=False)
         else:
+            trained = True
             yield _tried(promise, partial(_model_round, cls, shape))
+    shapes = " and ".join("×".join(map(str, shape)) for shape in _shapes(cls.kind))
+    never = "" if trained or not models else f"it says 'not for this' to pictures of {shapes}"
+    yield Check("its first model trains on some data", never)
 
 
 def _ask(cls: type[Task], shape: tuple[int, int, int], refused: list[str]) -> None:

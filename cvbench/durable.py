@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -13,6 +14,7 @@ from typing import BinaryIO
 from cvbench.errors import CvbenchError
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+SYNCING = 16  # files at a time
 LEAST_FREE = 2**20  # bytes; with less, an error that names no reason has this one
 
 
@@ -53,19 +55,18 @@ def appearing(folder: Path) -> Iterator[Path]:
         with telling_a_full_disk(folder.parent):
             torn.mkdir(parents=True)
             yield torn
-        if folder.exists():
-            folder.rmdir()
-        os.sync()  # all at once: there may be a hundred thousand pictures
-        torn.replace(folder)
-        sync(folder.parent)
+            settle(torn, folder)
     finally:
         shutil.rmtree(torn, ignore_errors=True)
 
 
 def settle(torn: Path, place: Path) -> None:
-    """Sync all that is in the folder ``torn`` and rename it to ``place``. Raises OSError when that is taken."""
-    for path in (*torn.rglob("*"), torn):
-        sync(path)
+    """Sync all that is in the folder ``torn`` and rename it to ``place``. Raises OSError when that is taken.
+
+    An empty folder is not: it gives way.
+    """
+    with ThreadPoolExecutor(SYNCING) as pool:  # a disk writes many files out at once
+        list(pool.map(sync, (*torn.rglob("*"), torn)))
     torn.replace(place)
     sync(place.parent)
 

@@ -12,8 +12,9 @@ import psutil
 
 from cvbench.contracts import Generator, Progress
 from cvbench.engine import engine_name
-from cvbench.errors import CvbenchError, NotApplicable, PluginError, UserError
+from cvbench.errors import CvbenchError, NotApplicable, NotInstalled, PluginError, UserError
 from cvbench.jobs import DataRef, RealPart, SampleJob, needs
+from cvbench.ledger import SETUP
 from cvbench.plan import open_entry, sample_job
 from cvbench.plugins import load_plugin, one_line
 from cvbench.real_data import OpenedData, open_data
@@ -128,6 +129,8 @@ def sample_set(
     notes: tuple[str, ...] = ()
     for source in needs(job):
         outcome = run_job(source, store, progress, device)
+        if outcome.phase == SETUP:
+            raise NotInstalled(outcome.reason)
         if outcome.status == "skipped":
             raise NotApplicable(f"{job.fit.generator.name} is not for this data: {outcome.reason}")
         if outcome.status != "ok":

@@ -216,11 +216,11 @@ class _Grid:
     def _refusal(self, model: ModelEntry) -> str:
         """Why the model is not for this data; empty when it is."""
         options: Any = make_options(self.task.model_options(model.name), model.options, where=model.label)
-        try:
-            with asking(f"model {model.name!r}"):
+        with asking(f"model {model.name!r}"):
+            try:
                 self.task.check_model(model.name, options, self.opened.splits.train.spec)
-        except NotApplicable as error:
-            return str(error)
+            except NotApplicable as error:
+                return str(error)
         return ""
 
     def learns(self, model: ModelEntry) -> bool:
@@ -263,7 +263,7 @@ class _Grid:
         """
         kept, _ = self._sizes(share, part.seed)
         judged = [entry for entry in self.suite.generators if self.suite.regimes_of(entry, share)]
-        sizes = [max(1, round(kept * max(self.suite.ratios_of(entry, share)))) for entry in judged]
+        sizes = [_count(entry, kept, max(self.suite.ratios_of(entry, share))) for entry in judged]
         alone = self.task.kind is not AnnotationKind.LABEL  # scenes are compared as pictures of one class
         fewest = fewest_compared(1 if alone else len(self.opened.splits.train.spec.classes))
         return min([MOST_COMPARED, *(size for size in sizes if size >= fewest)])
@@ -298,7 +298,7 @@ class _Grid:
     def _set(self, entry: GeneratorEntry, share: RealShare, part: RealPart, ratio: float, seed: int) -> SetJob:
         """The synthetic set of a cell: as many samples as the ratio says, for each refresh."""
         kept, _ = self._sizes(share, part.seed)
-        count = max(1, round(kept * ratio)) * entry.refresh
+        count = _count(entry, kept, ratio)
         if not entry.of:
             return sample_job(entry, part, count, seed, self.engine)
         counts = proportional_counts([1] * len(entry.of), max(count, len(entry.of))).tolist()
@@ -328,6 +328,11 @@ class _Grid:
                 raise UserError(error.what, where=f"data set {self.data.label!r}", hint=error.hint) from None
             self.sizes[share, seed] = len(kept), len(held_back)
         return self.sizes[share, seed]
+
+
+def _count(entry: GeneratorEntry, real: int, ratio: float) -> int:
+    """How many samples stand beside so many real ones, for all refreshes together."""
+    return max(1, round(real * ratio)) * entry.refresh
 
 
 def sample_job(entry: GeneratorEntry, part: RealPart, count: int, seed: int, engine: str) -> SampleJob:

@@ -10,7 +10,7 @@ import dataclasses
 import json
 import re
 import reprlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -18,7 +18,7 @@ from importlib.metadata import Distribution, EntryPoint, entry_points
 from typing import Any, Literal, TypeVar
 
 from cvbench.contracts import Budget, Generator, Reader, Task
-from cvbench.errors import CvbenchError, PluginError, UserError, near_names
+from cvbench.errors import PluginError, UserError, near_names
 from cvbench.samples import AnnotationKind
 
 Kind = Literal["tasks", "generators", "readers"]
@@ -26,7 +26,7 @@ CONTRACTS: dict[Kind, type] = {"tasks": Task, "generators": Generator, "readers"
 # Class attributes without a default
 MUST_SAY: dict[Kind, dict[str, Any]] = {
     "tasks": {"kind": AnnotationKind, "metrics": Sequence, "default_budget": Budget},
-    "generators": {"kinds": Collection},
+    "generators": {"kinds": Set},
     "readers": {},
 }
 OptionsT = TypeVar("OptionsT")
@@ -128,7 +128,7 @@ def _import(kind: Kind, point: EntryPoint) -> tuple[type[Any] | None, str]:
     if missing_methods:
         return None, f"{point.value} does not define {', '.join(missing_methods)}"
     if unsaid := [name for name, kinds in MUST_SAY[kind].items() if not isinstance(getattr(plugin, name, None), kinds)]:
-        return None, f"{point.value} does not say its {', '.join(unsaid)}, or not as {contract.__name__} has it"
+        return None, f"{point.value} does not say its {', '.join(unsaid)} as cvbench.contracts.{contract.__name__} does"
     if (
         kind == "tasks"
         and [getattr(metric, "primary", None) for metric in getattr(plugin, "metrics", ())].count(True) != 1
@@ -164,8 +164,6 @@ def asking(plugin: str, where: str = "") -> Iterator[None]:
         yield
     except UserError as error:
         raise type(error)(error.what, where=where or error.where, hint=error.hint) from None
-    except CvbenchError:
-        raise
     except Exception as error:  # a stranger's code may raise anything
         raise PluginError(f"{plugin} raised {type(error).__name__}: {one_line(error)}", where=where) from error
 

@@ -39,10 +39,9 @@ def todo(plan: Plan, ledger: Ledger, store: Store, retry: Retry = "failed") -> T
     cells = []
     for cell in plan.cells:
         record = records.get(cell.id)
-        again = retry == "all" or (retry == "failed" and record is not None and _may_succeed(cell, record))
         # its per-item scores are torn, and the cache still has them: recorded again without a training
         torn = cell.id in damaged and store.has(artefact_kind(cell.job), cell.job.key)
-        if record is None or again or torn:
+        if record is None or _wanted_again(cell, record, retry) or torn:
             cells.append(cell)
     jobs = plan.jobs(tuple(cells))
     if retry == "all":
@@ -52,10 +51,16 @@ def todo(plan: Plan, ledger: Ledger, store: Store, retry: Retry = "failed") -> T
     return Todo(tuple(cells), tuple(job for job in jobs if job.key in needed), ends)
 
 
-def _may_succeed(cell: PlannedCell, record: CellRecord) -> bool:
-    """Whether another try may end otherwise: what failed, and what was skipped for a reason that may be gone."""
-    skipped_for = record.phase if record.status == "skipped" else ""
-    return record.status in FAILED or skipped_for == SETUP or (skipped_for == PLAN and not cell.skip)
+def _wanted_again(cell: PlannedCell, record: CellRecord, retry: Retry) -> bool:
+    if retry != "failed":
+        return retry == "all"
+    ruled_out_no_more = (record.status, record.phase) == ("skipped", PLAN) and not cell.skip
+    return ruled_out_no_more or may_be_tried_again(record)
+
+
+def may_be_tried_again(record: CellRecord) -> bool:
+    """Whether another try may end otherwise: what failed, and what lacked a library."""
+    return record.status in FAILED or (record.status, record.phase) == ("skipped", SETUP)
 
 
 def _needed(ends: Sequence[CellJob | JudgeJob], store: Store) -> set[str]:
@@ -63,10 +68,7 @@ def _needed(ends: Sequence[CellJob | JudgeJob], store: Store) -> set[str]:
     keys, waiting = {job.key for job in ends}, list[Job](ends)
     while waiting:
         job = waiting.pop()
-        trained = isinstance(job, CellJob) and store.has(
-            "model", job.model_key
-        )  # it is scored anew, and reads no samples
-        if not trained and not store.has(artefact_kind(job), job.key):
+        if not store.has(artefact_kind(job), job.key):
             sources = [source for source in needs(job) if source.key not in keys]
             keys |= {source.key for source in sources}
             waiting += sources

@@ -21,7 +21,7 @@ from cvbench.datasets import gather, with_labels
 from cvbench.durable import raise_if_full, write_durably
 from cvbench.engine import environment
 from cvbench.errors import CvbenchError, DataError, NotApplicable, NotInstalled, PluginError, TrainingDiverged
-from cvbench.executors.together import train_together
+from cvbench.executors.together import RankDied, train_together
 from cvbench.jobs import (
     CellJob,
     FitJob,
@@ -43,7 +43,7 @@ from cvbench.real_data import held_back, open_data, real_part
 from cvbench.samples import Dataset, labelled
 from cvbench.store import Artefact, Store, content_fingerprint
 
-WAITS = "another run is at it"  # a step's progress while another process does the same
+WAITS = "another process is at it"  # a step's progress while one does the same
 CLOCK_SECONDS = 5.0  # how often a step notes the time it has spent: a continued one tells its whole cost
 
 
@@ -104,6 +104,7 @@ def found(job: Job, store: Store) -> Outcome | None:
 
 def _fit(job: FitJob, store: Store, progress: Progress, device: str) -> Outcome:
     def write(folder: Path, scratch: Path, progress: Progress) -> Mapping[str, Any]:
+        _check_unchanged(job.generator)
         generator = _generator(job)
         train = held_back(job.part) if generator.fits_on == "held_back" else real_part(job.part)
         if not len(train):
@@ -229,6 +230,7 @@ def _cell(job: CellJob, store: Store, progress: Progress, device: str, processes
     task, real = load_task(job.task.name), open_data(job.part.data)
 
     def train(folder: Path, scratch: Path, progress: Progress) -> Mapping[str, Any]:
+        _check_unchanged(job.model)
         if processes > 1:
             sizes = train_together(job, store, folder, scratch, progress, device, processes)
         else:
@@ -294,7 +296,7 @@ def _once(
                         lambda folder: {**write(folder, scratch, clock), "seconds": clock.seconds},
                     )
                 except Exception as error:
-                    if not (isinstance(error, OSError) or _ran_out_of_memory(error)):
+                    if not (isinstance(error, OSError | RankDied) or _ran_out_of_memory(error)):
                         store.drop_scratch(f"{kind}-{key}")  # a mended plugin must not go on from what failed
                     raise
                 store.drop_scratch(f"{kind}-{key}")
@@ -306,7 +308,7 @@ def _check_unchanged(plugin: PluginRef) -> None:
     """Raise :class:`DataError` when a file that the options name is no longer what the plan saw: the key says it is."""
     for path, fingerprint in plugin.reads.items():
         if content_fingerprint(Path(path)) != fingerprint:
-            raise DataError("changed while the suite ran", where=path, hint="run it again")
+            raise DataError("changed since the run began", where=path, hint="put it back, or choose another --out")
 
 
 def _ran_out_of_memory(error: Exception) -> bool:

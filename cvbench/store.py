@@ -230,7 +230,7 @@ class Store:
             try:
                 holding.folder.replace(going)  # at once: nobody finds half of it
             except FileNotFoundError:  # another process removed it just now
-                return False
+                return True
         shutil.rmtree(going)
         return True
 

@@ -291,9 +291,12 @@ def _tasks_that_know(model: str) -> list[str]:
 
 
 def _check_regimes(generator: GeneratorEntry, suite: Suite, source: Source, path: KeyPath) -> None:
-    if not any(suite.regimes_of(generator, share) for share in suite.shares):
-        what = f"the generator {generator.label!r} needs synthetic, mixed or finetune, and no regime here is one for it"
-        raise UserError(what, where=source.where(path), hint="name one under regimes")
+    """A generator that no regime uses is a mistake, unless a mix uses it."""
+    mixed = {label for entry in suite.generators for label in entry.of or ()}
+    if generator.label not in mixed and not any(suite.regimes_of(generator, share) for share in suite.shares):
+        what = f"the generator {generator.label!r} needs synthetic, mixed or finetune"
+        own = f": its own regimes ({', '.join(generator.regimes)}) are those of no share" if generator.regimes else ""
+        raise UserError(f"{what}{own}", where=source.where(path))
 
 
 def _check_generator(generator: GeneratorEntry, task: Task, task_name: str, source: Source, path: KeyPath) -> None:

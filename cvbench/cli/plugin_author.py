@@ -51,8 +51,12 @@ def new(
             f"test_{name}.py": f"test_{one}.py",
         }.items()
     }
-    if _is_a_module(name) or any(re.search(rf"\b{class_name}\b", text) for text in files.values()):
-        raise UserError(f"{name!r} is the name of something that its files import", hint="choose another name")
+    if _is_a_module(name):
+        raise UserError(f"there is a Python module {name!r} already", hint="choose another name")
+    if any(re.search(rf"^(class|from|import)\b.*\b{class_name}\b", text, re.MULTILINE) for text in files.values()):
+        raise UserError(
+            f"the class of {name!r} would be {class_name}, which its file has already", hint="choose another"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     for written, text in files.items():
         filled = text.replace("@name@", name).replace("@Class@", class_name).replace("@kind@", one)

@@ -220,8 +220,8 @@ def run(
         made = make_plan(loaded, device=workers.device, processes=workers.processes)
     planned = _run_folder(made, out_folder, workers.threads)
     joined(planned)  # says what is wrong before a folder is made
-    judging = [job for job in made.jobs() if isinstance(job, JudgeJob) and not is_cached(job, store)]
-    if any(job.extractor == "inception" for job in judging):
+    to_judge = [job for job in todo(made, planned.ledger, store, retry.value).jobs if isinstance(job, JudgeJob)]
+    if any(job.extractor == "inception" and (retry == "all" or not is_cached(job, store)) for job in to_judge):
         from cvbench.fidelity.extractors import inception_weights
 
         with err.status("looking for InceptionV3's weights"):
@@ -271,7 +271,7 @@ def status(
     from rich.markup import escape
 
     from cvbench.cli.progress import at_work
-    from cvbench.run import FAILED
+    from cvbench.run import may_be_tried_again
     from cvbench.run_folder import open_run
 
     folder = open_run(run)
@@ -280,14 +280,14 @@ def status(
     cells = len(folder.cells)
     now = at_work(run) if (running := folder.is_held()) else {}
     far = f"{cells - counts['missing']} of {cells} cells done"
-    failed = sum(counts[name] for name in FAILED)
+    again = sum(may_be_tried_again(record) for record in records.values())
     if running:
         state = ", ".join(word for word in (f"running, {far}", now.get("left", "")) if word)
     elif counts["missing"]:
         state = f"not running, {far}; the same `cvbench run` command continues it"
     else:
-        again = f"; the same `cvbench run` command tries the {failed} that failed again" if failed else ""
-        state = f"finished, {far}{again}"
+        more = f"; the same `cvbench run` command tries {again} of them again" if again else ""
+        state = f"finished, {far}{more}"
     out.print(f"[bold]{escape(folder.name)}[/bold] in {escape(str(run))}: {state}", soft_wrap=True)
     for name, number in counts.most_common():
         out.print(f"{number:>6} {name}")

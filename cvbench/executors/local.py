@@ -133,7 +133,7 @@ def execute(
                 assert job is not None
                 if message[0] == "progress":
                     if message[3] == WAITS:
-                        worker.deadline = _deadline(time_limit)  # what another run takes is not the job's own time
+                        worker.deadline = _deadline(time_limit)  # what another process takes is not the job's own time
                     watcher.advanced(job, *message[1:])
                 elif message[0] == "done":
                     worker.job = None

@@ -10,10 +10,12 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -34,6 +36,7 @@ KINDS: Mapping[str, type[Exception]] = {
     **{kind.__name__: kind for kind in (NotApplicable, NotInstalled, TrainingDiverged, MemoryError)},
     "OutOfMemoryError": MemoryError,  # torch's own, of a GPU
 }
+LOST_OTHERS = re.compile("connection|peer|gloo|nccl", re.IGNORECASE)  # in what a rank says when another is gone
 
 
 def train_together(
@@ -62,19 +65,26 @@ def train_together(
                 progress(*json.loads((torn / "progress.json").read_text()))
     if ranks.returncode:
         told = torn / "error.txt"
-        lines = (torn / "log.txt").read_text().strip().splitlines()
-        reason = told.read_text() if told.exists() else lines[-1] if lines else f"code {ranks.returncode}"
-        raise _as_raised(reason, processes)
+        if not told.exists():
+            lines = (torn / "log.txt").read_text().strip().splitlines()
+            raise RankDied(f"training over {processes} processes failed: {lines[-1] if lines else ranks.returncode}")
+        raise _as_raised(told.read_text(), processes)
     sizes: list[int] = json.loads((torn / "sizes.json").read_text())
     return sizes
 
 
-def _as_raised(reason: str, processes: int) -> Exception:
-    """The error of ``Name: words``, so that a cell ends as it would have in one process."""
+class RankDied(CvbenchError):
+    """A rank was killed, or lost the others: the training can go on from its checkpoint."""
+
+
+def _as_raised(told: str, processes: int) -> Exception:
+    """What a rank told (``Name: words``, then its traceback) as an error: a cell ends as it would in one process."""
+    reason, _, trace = told.partition("\n")
     name, _, said = reason.partition(": ")
-    if name in KINDS:
-        return KINDS[name](said)
-    return CvbenchError(f"training over {processes} processes failed: {reason}")
+    kind = RankDied if LOST_OTHERS.search(reason) else CvbenchError
+    error = KINDS[name](said) if name in KINDS else kind(f"training over {processes} processes failed: {reason}")
+    error.add_note(trace)
+    return error
 
 
 def check_batch(batch_size: int, processes: int) -> None:
@@ -121,8 +131,9 @@ def rank_main(torn: Path) -> None:
 
 def _tell_first(torn: Path, error: Exception) -> None:
     """Write the reason down unless another rank did: what comes after is that ranks lost their partner."""
+    trace = "".join(traceback.format_exception(error)).strip().splitlines()[-6:]
     with suppress(FileExistsError), (torn / "error.txt").open("x") as file:
-        file.write(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
+        file.write("\n".join([f"{type(error).__name__}: {' '.join(str(error).split())[:300]}", *trace]))
 
 
 def _leave_with(worker: int) -> None:

@@ -140,7 +140,8 @@ def inception_weights(given: Path | None = None) -> Path:
     Raises :class:`DataError` saying what is needed when torch-fidelity is not installed, or the weights are neither
     given, nor downloaded before, nor to be downloaded.
     """
-    file = given or _downloaded(_published().URL_INCEPTION_V3)
+    published = _published()
+    file = given or _downloaded(published.URL_INCEPTION_V3)
     _check_weights(file)
     return file
 
@@ -165,7 +166,7 @@ def _downloaded(address: str) -> Path:
             raise DataError(
                 f"its weights cannot be downloaded ({' '.join(str(error).split())[:120]})",
                 where="inception",
-                hint=f"fetch {address} where there is a network and give it as --weights",
+                hint=f"fetch {address} where there is a network, and put it at {file} or give it as --weights",
             ) from None
     return file
 

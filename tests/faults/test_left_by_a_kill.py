@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+import traceback
 from dataclasses import replace
 from pathlib import Path
 
@@ -186,7 +187,7 @@ def test_decoded_pictures_are_synced_and_known_by_their_decoder(tmp_path, monkey
 def test_the_first_rank_that_fails_says_why(tmp_path):
     together._tell_first(tmp_path, RuntimeError("the cause"))
     together._tell_first(tmp_path, ConnectionError("lost a partner"))
-    assert (tmp_path / "error.txt").read_text() == "RuntimeError: the cause"
+    assert (tmp_path / "error.txt").read_text().splitlines() == ["RuntimeError: the cause"] * 2  # reason and traceback
 
 
 @pytest.mark.parametrize(
@@ -196,13 +197,14 @@ def test_the_first_rank_that_fails_says_why(tmp_path):
         ("TrainingDiverged: the loss is NaN: at step 3", TrainingDiverged),
         ("OutOfMemoryError: CUDA", MemoryError),
         ("ValueError: x", CvbenchError),
-        ("code 7", CvbenchError),
+        ("RuntimeError: [gloo/transport/tcp/pair.cc] Connection closed by peer", together.RankDied),
     ],
 )
 def test_a_cell_ends_by_its_ranks_error_as_by_its_own(told, kind):
     error = together._as_raised(told, 2)
     assert type(error) is kind
     assert told.partition(": ")[2] in str(error)
+    assert "in train" in traceback.format_exception(together._as_raised(f"{told}\nline 3, in train", 2))[-1]
 
 
 CHAIN = """

@@ -20,9 +20,8 @@ from cvbench.jobs import (
     closure,
     needs,
 )
-from cvbench.run import _needed
 from cvbench.steps import _check_unchanged
-from cvbench.store import Store, content_fingerprint
+from cvbench.store import content_fingerprint
 
 DATA = DataRef("digits", "digits", "", None, {}, 0.0, None, (8, 8, 1), "train-test", "train")
 PART = RealPart(DATA, 0.1, None, 7)
@@ -52,20 +51,13 @@ def test_what_a_filter_keeps_depends_on_the_probe(monkeypatch):
     assert replace(SAMPLES).description() == plain
 
 
-def test_a_trained_model_is_scored_anew_without_the_samples_that_it_saw(tmp_path):
-    store = Store(tmp_path)
-    assert _needed([CELL], store) == {CELL.key, SAMPLES.key, FIT.key}
-    store.make("model", CELL.model_key, {}, lambda folder: {})
-    assert _needed([CELL], store) == {CELL.key}
-
-
 def test_a_file_that_options_name_is_held_against_the_plan(tmp_path):
     file = tmp_path / "weights.pt"
     file.write_bytes(b"one")
     plugin = PluginRef("x", "x v1", {"weights": str(file)}, {str(file): content_fingerprint(file)})
     _check_unchanged(plugin)
     file.write_bytes(b"two")
-    with pytest.raises(DataError, match=r"weights\.pt: changed while the suite ran"):
+    with pytest.raises(DataError, match=r"weights\.pt: changed since the run began"):
         _check_unchanged(plugin)
 
 

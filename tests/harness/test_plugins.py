@@ -85,7 +85,7 @@ def test_what_a_plugin_does_not_say_and_what_it_raises_when_asked_is_one_line(st
     said = cvbench("list", "--format", "json")
     assert said.code == 0
     status = {row["name"]: row["status"] for rows in json.loads(said.out).values() for row in rows if "status" in row}
-    assert "does not say its metrics" in status["nometrics"]
+    assert "does not say its metrics as cvbench.contracts.Task does" in status["nometrics"]
     assert "exactly one of the metrics of stranger_module:NoPrimary must be primary" in status["noprimary"]
     assert "does not say its kinds" in status["nokinds"]
     for task, words in (
@@ -166,8 +166,10 @@ def test_a_new_plugin_works_and_passes_its_own_tests(kind, tmp_path, cvbench, st
     for name in ("My Own", "none", "ends_", "class"):
         one_line_refusal(cvbench("new", kind, name), "is not a name")
     taken = {"generator": "means_sampler", "task": "nearest_mean"}[kind]
-    for name in ("random", "numpy", taken):
-        one_line_refusal(cvbench("new", kind, name), "is the name of something that its files import")
+    for name in ("random", "numpy"):
+        one_line_refusal(cvbench("new", kind, name), f"there is a Python module {name!r} already")
+    for name in (taken, kind):
+        one_line_refusal(cvbench("new", kind, name), "which its file has already")
 
 
 def test_every_plugin_is_listed_with_a_licence():

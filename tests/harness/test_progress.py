@@ -176,7 +176,7 @@ STATUS_CELLS = {name: replace(HERE, seed=seed) for seed, name in enumerate("abc"
         (["ok", "skipped", "ok"], ["finished, 3 of 3 cells done\n", "`cvbench report", "prints what it says\n"]),
         (
             ["ok", "failed", "oom"],
-            ["finished, 3 of 3 cells done; the same `cvbench run` command tries the 2"],
+            ["finished, 3 of 3 cells done; the same `cvbench run` command tries 2 of them again\n"],
         ),
         ([], ["not running, 0 of 3 cells done"]),
     ],

@@ -210,7 +210,7 @@ def test_what_another_process_removes_meanwhile_is_no_error(tmp_path, monkeypatc
         raise FileNotFoundError
 
     monkeypatch.setattr(Path, "replace", gone)
-    assert store.remove(held) is False
+    assert store.remove(held) is True
 
 
 def test_a_folders_fingerprint_is_of_names_and_contents_wherever_it_lies(tmp_path):

@@ -169,8 +169,9 @@ def test_a_share_of_its_own_regimes_counts_for_what_the_grid_spans(tmp_path):
     with pytest.raises(UserError, match="empty grid"):
         load_suite(written(tmp_path, ONE_MODEL + "regimes: [augment]\nreal: [{fraction: 0.5, regimes: [mixed]}]\n"))
     idle = "generators:\n  - copy\n  - {name: flow, regimes: [finetune]}\nreal: [{fraction: 0.5, regimes: [mixed]}]\n"
-    with pytest.raises(UserError, match=r"suite.yaml:7: generators\[1\]: the generator 'flow' needs"):
+    with pytest.raises(UserError, match=r"suite.yaml:7: generators\[1\]: .* \(finetune\) are those of no share"):
         load_suite(written(tmp_path, ONE_MODEL + idle))
+    load_suite(written(tmp_path, ONE_MODEL + idle.replace("\nreal:", "\n  - {name: mix, of: [copy, flow]}\nreal:")))
 
 
 JUDGED = (
