@@ -162,10 +162,11 @@ def seconds(what: Callable[[], object]) -> float:
 def asked() -> list[str]:
     """The families named on the command line, or all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "families", nargs="*", choices=CASES, metavar="FAMILY", help=f"{', '.join(CASES)}; all if none is named"
-    )
-    return parser.parse_args().families or list(CASES)
+    parser.add_argument("families", nargs="*", metavar="FAMILY", help=f"{', '.join(CASES)}; all if none is named")
+    families = parser.parse_args().families or list(CASES)
+    if unknown := [name for name in families if name not in CASES]:
+        parser.error(f"no family {unknown[0]!r}: {', '.join(CASES)}")
+    return families
 
 
 def main() -> None:

@@ -7,7 +7,6 @@ pixels. ``inception``: the network of FID and KID as published, through torch-fi
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import pickle
 from collections.abc import Callable
@@ -21,7 +20,7 @@ import torch
 from torch import nn
 
 from cvbench.errors import DataError, UserError, near_names
-from cvbench.fidelity.probe import Probe, untrained_probe
+from cvbench.fidelity.probe import Probe, untrained_probe, weights_hash
 from cvbench.samples import DatasetSpec, UInt8Array
 from cvbench.seeds import derive_seed
 from cvbench.training import to_tensor, to_tensors
@@ -74,7 +73,7 @@ def task_extractor(probe: Probe, spec: DatasetSpec) -> Extractor:
         raise DataError(
             f"{words[spec.channels]} pictures, but the probe was trained on {words[trained_on]} ones", where=spec.name
         )
-    return Extractor("task", _hash("task", probe.network), probe.features)
+    return Extractor("task", weights_hash("task", probe.network), probe.features)
 
 
 def random_extractor(spec: DatasetSpec, device: str = "cpu") -> Extractor:
@@ -87,7 +86,7 @@ def random_extractor(spec: DatasetSpec, device: str = "cpu") -> Extractor:
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
     network.network.to(device)
-    return Extractor("random", _hash("random", network.network), network.features)
+    return Extractor("random", weights_hash("random", network.network), network.features)
 
 
 def pixel_extractor() -> Extractor:
@@ -101,7 +100,7 @@ def pixel_extractor() -> Extractor:
             found.append(nn.functional.adaptive_avg_pool2d(batch.float().div(255), side).flatten(1))
         return torch.cat(found).numpy()
 
-    return Extractor("pixel", _hash(f"pixel {MOST_PIXEL_SIDE}"), features)
+    return Extractor("pixel", weights_hash(f"pixel {MOST_PIXEL_SIDE}"), features)
 
 
 # -------------------------------------------------------------------------------------- inception
@@ -131,7 +130,7 @@ def inception_extractor(weights: Path | None, device: str = "cpu") -> Extractor:
                 found.append(network(colour)[0].float().cpu().numpy())
         return np.concatenate(found)
 
-    return Extractor("inception", _hash("inception", network), features)
+    return Extractor("inception", weights_hash("inception", network), features)
 
 
 def inception_weights(given: Path | None = None) -> Path:
@@ -179,12 +178,3 @@ def _check_weights(file: Path) -> None:
         raise DataError("there is no such file", where=str(file)) from None
     except (OSError, RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError) as error:
         raise DataError(f"not a file of weights ({type(error).__name__})", where=str(file)) from None
-
-
-def _hash(name: str, network: nn.Module | None = None) -> str:
-    """SHA-256 over the name and the weights by their names."""
-    digest = hashlib.sha256(name.encode())
-    for key, tensor in sorted(network.state_dict().items()) if network else ():
-        digest.update(f"\0{key} {tensor.dtype} {tuple(tensor.shape)}\0".encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()

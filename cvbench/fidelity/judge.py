@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from cvbench.seeds import derive_seed
 
 MOST = 10_000  # pictures on each side
 MOST_SEARCHED = 100_000  # training pictures among which the originals of copies are looked for
+T = TypeVar("T")
 PAIRS = 20  # synthetic pictures that are shown beside their nearest training picture
 
 METRICS: tuple[Metric, ...] = (
@@ -114,18 +115,10 @@ def judge_samples(
     """
     _check_alike(real_train, real_test, synthetic, probe)
     count = comparable_count(real_test, synthetic, most)
-    halves = _parts(real_test.labels, count, 2, derive_seed(seed, "halves"))
     chosen = _parts(synthetic.labels, count, 1, derive_seed(seed, "synthetic"))[0]
-    searched = np.arange(len(real_train), dtype=np.int64)
-    if len(real_train) > MOST_SEARCHED:
-        searched = _parts(real_train.labels, MOST_SEARCHED, 1, derive_seed(seed, "train"))[0]
-    originals = frozenset(real_train.item_hashes())
-    train = _features(extractor, np.asarray(real_train.images)[searched])
-    reference, unseen, made = (
-        _Seen.of(part, extractor, probe)
-        for part in (real_test.select(halves[0]), real_test.select(halves[1]), synthetic.select(chosen))
-    )
-    found, floor = (_compare(train, reference, other, originals, seed) for other in (made, unseen))
+    ruler = _ruler(real_train, real_test, extractor, probe, count, seed)
+    made = _Seen.of(synthetic.select(chosen), extractor, probe)
+    found, searched = _compare(ruler.train, ruler.reference, made, seed), ruler.train.places
     worst = found.memorization.most_suspicious(PAIRS)
     pairs = zip(
         chosen[worst], searched[found.memorization.nearest[worst]], found.memorization.to_train[worst], strict=True
@@ -137,7 +130,7 @@ def judge_samples(
         searched=len(searched),
         seed=seed,
         values=found.values,
-        floors=floor.values,
+        floors=ruler.floor.values,
         errors=found.errors,
         per_class={
             "diversity": dict(zip(real_test.spec.classes, found.diversity.tolist(), strict=True)),
@@ -180,6 +173,59 @@ class _Seen:
 
 
 @dataclass(frozen=True)
+class _Train:
+    """What a generator saw: features of the pictures at ``places``, and the hashes of all."""
+
+    places: IntArray
+    features: FloatArray
+    hashes: frozenset[str]
+
+
+@dataclass(frozen=True)
+class _Ruler:
+    """The real side of a comparison: training pictures, one half of the test split, and the other half's values."""
+
+    train: _Train
+    reference: _Seen
+    floor: _Compared
+
+
+def _ruler(
+    train: LabelledImages, test: LabelledImages, extractor: Extractor, probe: Probe, count: int, seed: int
+) -> _Ruler:
+    """The ruler of this seed and count, for one generator after another: most of a judgement's time goes into it."""
+    seen = _seen_train(train, extractor, seed)
+    key = (extractor.hash, probe.hash, train.fingerprint, len(seen.places), test.fingerprint, count, seed)
+    if key not in _RULERS:
+        halves = _parts(test.labels, count, 2, derive_seed(seed, "halves"))
+        reference, unseen = (_Seen.of(test.select(half), extractor, probe) for half in halves)
+        _keep(_RULERS, key, (reference, _compare(seen, reference, unseen, seed)), RULERS_KEPT)
+    return _Ruler(seen, *_RULERS[key])
+
+
+def _seen_train(train: LabelledImages, extractor: Extractor, seed: int) -> _Train:
+    few = len(train) <= MOST_SEARCHED
+    places = np.arange(len(train)) if few else _parts(train.labels, MOST_SEARCHED, 1, derive_seed(seed, "train"))[0]
+    key = (extractor.hash, train.fingerprint, len(places), None if few else seed)
+    if key not in _TRAINS:
+        features = _features(extractor, np.asarray(train.images)[places])
+        _keep(_TRAINS, key, _Train(places, features, frozenset(train.item_hashes())), 1)
+    return _TRAINS[key]
+
+
+RULERS_KEPT = 4  # by a process: as many seeds are judged in turn
+_RULERS: dict[tuple[object, ...], tuple[_Seen, _Compared]] = {}
+_TRAINS: dict[tuple[object, ...], _Train] = {}
+
+
+def _keep(kept: dict[tuple[object, ...], T], key: tuple[object, ...], value: T, most: int) -> None:
+    """Put it there, and the oldest away: features of many pictures take room."""
+    while len(kept) >= most:
+        kept.pop(next(iter(kept)))
+    kept[key] = value
+
+
+@dataclass(frozen=True)
 class _Compared:
     values: Mapping[str, float]
     errors: Mapping[str, float]
@@ -187,10 +233,10 @@ class _Compared:
     diversity: FloatArray
 
 
-def _compare(train: FloatArray, reference: _Seen, other: _Seen, originals: frozenset[str], seed: int) -> _Compared:
+def _compare(train: _Train, reference: _Seen, other: _Seen, seed: int) -> _Compared:
     """Every metric of ``other`` against ``reference``."""
     near = neighbourhoods(reference.features, other.features)
-    memorized = memorization(train, reference.features, other.features)
+    memorized = memorization(train.features, reference.features, other.features)
     estimates: dict[str, Estimate] = {
         "kernel_distance": kernel_distance(reference.features, other.features),
         "c2st": c2st(reference.features, other.features, seed=derive_seed(seed, "c2st")),
@@ -202,7 +248,7 @@ def _compare(train: FloatArray, reference: _Seen, other: _Seen, originals: froze
         "frechet_distance": frechet_distance(reference.features, other.features),
         **{name: estimate.value for name, estimate in estimates.items()},
         **vars(near),
-        "exact_copies": float(np.mean([digest in originals for digest in other.hashes])),
+        "exact_copies": float(np.mean([digest in train.hashes for digest in other.hashes])),
         **_of_classes(reference, other, classes),
         "diversity": float(np.nanmean(varied)) if np.isfinite(varied).any() else float("nan"),
     }

@@ -6,9 +6,11 @@ pseudo-labels. It is never a contestant.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import cast
 
@@ -59,12 +61,26 @@ class _Network(nn.Module):
         return cast(Tensor, self.embed(pictures.float().div(127.5).sub(1)))
 
 
+def weights_hash(name: str, network: nn.Module | None = None) -> str:
+    """SHA-256 over the name and the weights by their names."""
+    digest = hashlib.sha256(name.encode())
+    for key, tensor in sorted(network.state_dict().items()) if network else ():
+        digest.update(f"\0{key} {tensor.dtype} {tuple(tensor.shape)}\0".encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
 @dataclass(frozen=True)
 class Probe:
     """A trained probe; pictures go in as uint8 (N, H, W, C)."""
 
     network: nn.Module
     spec: DatasetSpec
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 over its weights."""
+        return weights_hash("probe", self.network)
 
     def probabilities(self, images: UInt8Array) -> Float32Array:
         """(N, K) class probabilities."""

@@ -239,6 +239,28 @@ def test_inceptions_weights_are_asked_for_and_not_unpickled(published, tmp_path)
             inception_extractor(tmp_path / "other.pth")
 
 
+def test_the_real_side_is_looked_at_once_for_all_generators(real, probe):
+    looked: list[int] = []
+
+    def features(images):
+        looked.append(len(images))
+        return images.reshape(len(images), -1)[:, ::7].astype(np.float32)
+
+    def found(synthetic, most, seed=0):
+        extractor = Extractor("counting", "of this test", features)
+        return judge_samples(real[0], real[1], synthetic, extractor, probe, most=most, seed=seed)
+
+    train, first = len(real[0]), found(real[2], 40)
+    assert sorted(looked) == [40, 40, 40, train]
+    looked.clear()
+    assert found(noise_like(real[2]), 40).floors == first.floors
+    assert looked == [40]
+    assert found(real[2], 40).values == first.values
+    found(real[2], 60)
+    found(real[2], 40, seed=1)
+    assert looked == [40, 40, *[60] * 3, *[40] * 3]
+
+
 # ------------------------------------------------------------------------------------------- refusals
 
 
