@@ -75,7 +75,7 @@ def _not_shared(cells: Sequence[CellRecord]) -> Iterator[str]:
     """What the trained models were not all made with, a line each: a difference may come from that too."""
     made = [record.environment for record in cells if record.environment]
     for name in dict.fromkeys(name for one in made for name in one):
-        values = list(dict.fromkeys(str(one.get(name, "none")) for one in made))
+        values = list(dict.fromkeys(str(one[name]) for one in made if name in one))  # what lacks it did not use it
         if len(values) > 1:
             yield f"not all models were made with the same {name} ({', '.join(values)}): differences may come from that"
 
