@@ -220,12 +220,13 @@ def run(
         made = make_plan(loaded, device=workers.device, processes=workers.processes)
     planned = _run_folder(made, out_folder, workers.threads)
     joined(planned)  # says what is wrong before a folder is made
-    to_judge = [job for job in todo(made, planned.ledger, store, retry.value).jobs if isinstance(job, JudgeJob)]
-    if any(job.extractor == "inception" and (retry == "all" or not is_cached(job, store)) for job in to_judge):
-        from cvbench.fidelity.extractors import inception_weights
+    if loaded.fidelity == "inception":
+        to_judge = [job for job in todo(made, planned.ledger, store, retry.value).jobs if isinstance(job, JudgeJob)]
+        if any(retry == "all" or not is_cached(job, store) for job in to_judge):
+            from cvbench.fidelity.extractors import inception_weights
 
-        with err.status("looking for InceptionV3's weights"):
-            inception_weights()
+            with err.status("looking for InceptionV3's weights"):
+                inception_weights()
     with planned.held():
         folder = joined(planned)
         folder.write()

@@ -13,8 +13,6 @@ from cvbench.errors import NotApplicable
 from cvbench.fidelity.probe import load_probe, train_probe, untrained_probe
 from cvbench.samples import Dataset, DatasetSpec, labelled
 
-BATCH = 500  # pictures per batch of predictions
-
 
 class Judge(Model):
     """Learns once: it refuses a second stage, since what one taught must not help the next one's samples."""
@@ -45,10 +43,8 @@ class Judge(Model):
         self.trained = True
 
     def predict(self, data: Dataset) -> Iterator[npt.NDArray[np.float32]]:
-        """float32 (n, classes) probabilities per batch."""
-        images = labelled(data).images
-        for start in range(0, len(images), BATCH):
-            yield self.probe.probabilities(images[start : start + BATCH])
+        """float32 (n, classes) probabilities, all at once: the probe looks at batches itself."""
+        yield self.probe.probabilities(labelled(data).images)
 
     def save(self, folder: Path) -> None:
         self.probe.save(folder)
