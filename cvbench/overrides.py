@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from cvbench.errors import UserError, near_names
@@ -66,8 +67,9 @@ def _step(place: Any, part: str, where: str) -> Any:
     if not isinstance(place, list):
         raise UserError(f"{part!r} is inside something that is neither a mapping nor a list", where=where)
     labels = [str(entry.get("as", entry.get("name"))) if isinstance(entry, dict) else str(entry) for entry in place]
-    if part in labels:
-        return labels.index(part)
+    for called in (labels, [Path(label).name for label in labels]):  # a folder's label is its last part
+        if part in called:
+            return called.index(part)
     if part.isdecimal() and int(part) < len(place):
         return int(part)
     raise UserError(f"there is no entry {part!r}", where=where, hint=near_names(part, labels))

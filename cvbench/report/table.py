@@ -35,20 +35,26 @@ def print_tables(
         console.print(Text.assemble((words.title(table, every_metric=every_metric), "bold"), (summary, "dim")))
         for grid in _grids(table, console.width, every_metric=every_metric):
             console.print(grid)
-        for line in words.footnotes(table, comparison.tables[:number], every_metric=every_metric):
+        shown = words.footnotes(
+            table, comparison.tables[:number], every_metric=every_metric, items=console.width >= WIDE
+        )
+        for line in shown:
             console.print(Text(line, style="dim"))
         if worths := [] if every_metric else words.worth_rows(table):
-            console.print(_plain(words.WORTH_HEAD, worths))
+            for part in _plain(words.WORTH_HEAD, worths, console.width):
+                console.print(part)
         console.print()
         for by_class in class_grids(table) if per_class else ():
             console.print(Text(by_class.title, style="bold"))
-            console.print(_plain([name.replace(" ", "\n") for name in by_class.head], by_class.rows))
+            for part in _plain([name.replace(" ", "\n") for name in by_class.head], by_class.rows, console.width):
+                console.print(part)
             console.print(Text(NOTE, style="dim"))
             console.print()
     for field in comparison.fields:
         console.print(Text(words.field_title(field), style="bold"))
         if rows := words.field_rows(field, comparison.tables[0].measure):
-            console.print(_plain(words.FIELD_HEAD, rows))
+            for part in _plain(words.FIELD_HEAD, rows, console.width):
+                console.print(part)
         for line in words.field_footnotes(field, comparison.tables[0].measure):
             console.print(Text(line, style="dim"))
         console.print()
@@ -121,13 +127,25 @@ def _grid(table: Table, shown: Sequence[Column], name_width: int | None, *, no_w
     return grid
 
 
-def _plain(head: Sequence[str], rows: Sequence[Sequence[str]]) -> RichTable:
-    grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for number, name in enumerate(head):
-        grid.add_column(name, justify="right" if number else "left", no_wrap=True)
-    for row in rows:
-        grid.add_row(*map(Text, row))
-    return grid
+def _plain(head: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Iterator[RichTable]:
+    """All columns, in as many tables as the width asks for: no column is cut, and every table names its rows."""
+    names, *left = zip(head, *rows, strict=True)
+    while left:
+        count = 1
+        while count < len(left) and _plain_width([names, *left[: count + 1]]) <= width:
+            count += 1
+        grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+        for number, (name, *_) in enumerate([names, *left[:count]]):
+            grid.add_column(name, justify="right" if number else "left", no_wrap=True)
+        for row in zip(*([cells for _, *cells in [names, *left[:count]]]), strict=True):
+            grid.add_row(*map(Text, row))
+        yield grid
+        left = left[count:]
+
+
+def _plain_width(shown: Sequence[Sequence[str]]) -> int:
+    widths = [max(cell_len(line) for told in column for line in told.split("\n")) for column in shown]
+    return sum(widths) + 2 * len(widths)
 
 
 def _style(row: Row) -> str:

@@ -130,17 +130,19 @@ def tested(table: Table) -> str:
     return "frames/s" if table.test_frames else "test/s"
 
 
-def footnotes(table: Table, earlier: Sequence[Table] = (), *, every_metric: bool = False) -> list[str]:
+def footnotes(
+    table: Table, earlier: Sequence[Table] = (), *, every_metric: bool = False, items: bool = True
+) -> list[str]:
     """What a reader of the table must know; notes that stand under earlier ones are not told again.
 
-    ``every_metric``: the table has each metric's scores, and nothing of differences.
+    ``every_metric``: the table has each metric's scores, and nothing of differences. ``items``: it has that column.
     """
-    items = counted(table.test_items, f"test {table.item}")
-    items += f" of {table.test_frames:,} frames" if table.test_frames else ""
+    tested = counted(table.test_items, f"test {table.item}")
+    tested += f" of {table.test_frames:,} frames" if table.test_frames else ""
     lines = (
-        [f"Scored on {items}. ±: 95 % intervals over seeds (Student's t)."]
+        [f"Scored on {tested}. ±: 95 % intervals over seeds (Student's t)."]
         if every_metric
-        else _of_differences(table, items)
+        else _of_differences(table, tested, items=items and table.items_vary)
     )
     for row in table.rows:
         effect = row.measured[table.measure.name].effect
@@ -151,10 +153,10 @@ def footnotes(table: Table, earlier: Sequence[Table] = (), *, every_metric: bool
     return lines + [f"note: {note}" for note in table.notes if note not in told]
 
 
-def _of_differences(table: Table, items: str) -> list[str]:
-    """What the differences of a table mean, and its verdicts; ``items``: what was scored on."""
-    scored = "" if table.items_vary else f"Scored on {items}. "
-    bootstrap = f"Items: paired bootstrap over the {items}. " if table.items_vary else ""
+def _of_differences(table: Table, scored_on: str, *, items: bool) -> list[str]:
+    """What the differences of a table mean, and its verdicts; ``items``: it has that column."""
+    scored = "" if items else f"Scored on {scored_on}. "
+    bootstrap = f"Items: paired bootstrap over the {scored_on}. " if items else ""
     lines = [
         f"{scored}±, [ ]: 95 % intervals over seeds (Student's t; Δ is paired by seed). {bootstrap}"
         "Verdicts hold after Holm's correction over this table."

@@ -196,5 +196,5 @@ def finite(pictures: Tensor) -> Tensor:
 def to_bytes(pictures: Tensor, spec: DatasetSpec) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """Float (n, C, H', W') in [-1, 1] → uint8 (n, H, W, C), the padding cut away."""
     cut = pictures.float()[..., : spec.height, : spec.width]
-    scaled = cut.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+    scaled = cut.add(1).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)
     return scaled.permute(0, 2, 3, 1).contiguous().cpu().numpy()

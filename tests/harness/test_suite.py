@@ -247,6 +247,13 @@ def test_overrides_change_a_suite_and_are_checked_like_it(tmp_path):
     assert load_suite(empty, ["budget.steps=3", "budget.batch_size=2"]).budget.given() == {"steps": 3, "batch_size": 2}
 
 
+def test_an_override_reaches_a_folder_by_its_path_and_by_what_tables_call_it(tmp_path):
+    (tmp_path / "photos").mkdir()
+    file = written(tmp_path, GOOD.replace("[digits]", "[./photos]"))
+    for place in ("0", "photos"):
+        assert load_suite(file, [f"datasets.{place}.options.size=64"]).datasets[0].options == {"size": 64}
+
+
 @pytest.mark.parametrize(
     ("override", "said"),
     [

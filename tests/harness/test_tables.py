@@ -8,13 +8,14 @@ import pytest
 from rich.console import Console
 
 from cvbench.comparison import compare
+from cvbench.contestants import Contestant, Field
 from cvbench.contracts import Metric
 from cvbench.effects import Effect, Interval, Judgement, Verdict
 from cvbench.errors import UserError
 from cvbench.ledger import FIDELITY, CellRecord, Coordinates, Ledger
 from cvbench.report import as_text
 from cvbench.report.table import print_tables
-from cvbench.report.words import controls_judged, difference, score
+from cvbench.report.words import FIELD_HEAD, controls_judged, difference, score
 from cvbench.rows import Cost, Row, Table
 from cvbench.run_folder import RunFolder
 
@@ -64,6 +65,22 @@ def test_names_and_columns_are_whole_at_every_width(contest, width):
     assert tables == 1 or width < 150
 
 
+@pytest.mark.parametrize("width", [40, 60, 80, 139, 200])
+def test_the_generators_table_is_whole_at_every_width(contest, width):
+    one = Contestant("shuffled_labels", True, {}, None, None, Cost(1.5, 4_280.0, None, 93_000), {"ok": 3}, ())
+    two = replace(one, generator="flow", fidelity={"trts": Interval(0.5, None, None, 1)})
+    field = Field("cells", "100%", "", "task", "ffd13a93", (120,), {}, (one, two))
+    console = Console(width=width, file=io.StringIO(), highlight=False)
+    print_tables(replace(compare(contest), fields=(field,)), console)
+    said = console.file.getvalue().partition("generators · cells")[2]
+    heads = [line for line in said.splitlines() if line.startswith(" generator ")]
+    assert " ".join(heads).replace("generator", "").split() == " ".join(FIELD_HEAD[1:]).split()
+    assert said.count(" shuffled_labels ") == said.count(" flow ") == len(heads)
+    assert "…" not in said
+    assert "4,280" in said
+    assert len(heads) == 1 or width < 139
+
+
 def test_a_column_and_a_sentence_on_items_only_where_one_has_an_interval(contest):
     said = printed(contest, 200)
     assert "items [95 %]" not in said
@@ -75,6 +92,10 @@ def test_a_column_and_a_sentence_on_items_only_where_one_has_an_interval(contest
     said = printed(contest, 200)
     assert "items [95 %]" in said
     assert "paired bootstrap over the 10 test items" in said
+    narrow = printed(contest, 100)
+    assert "items [95 %]" not in narrow
+    assert "paired bootstrap" not in narrow
+    assert "Scored on 10 test items." in narrow
     assert "items [95 %]" in as_text(compare(contest), "md")
 
 

@@ -116,6 +116,7 @@ class DCGAN(_Unconditional):
 class InfoGAN(_Unconditional):
     """GAN with categorical and continuous codes, unconditional."""
 
+    version = _Adversarial.version + 1  # score and codes of a fake come of one look at it
     summary = "GAN whose latent codes can be read off its pictures"
     Options = InfoGANOptions
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
+import torch
 from torch import Tensor, nn
 
 from cvbench.samples import DatasetSpec
@@ -19,7 +20,7 @@ class Family:
 
     ``generator``: latents (n, Z) and, if ``conditional``, classes (n,) → pictures (n, C, H, W) in [-1, 1];
     ``discriminator``: such pictures and classes → scores (n,). H and W are multiples of ``multiple(spec)``.
-    ``information(D, fakes, latents)`` is a loss that both sides take on besides.
+    ``information(D, fakes, latents)`` gives the fakes' scores, and a loss that both sides take on besides.
     """
 
     name: str
@@ -27,11 +28,17 @@ class Family:
     discriminator: Callable[[DatasetSpec, Any], nn.Module]
     conditional: bool
     multiple: Callable[[DatasetSpec], int] = lambda spec: 2 ** halvings(spec)
-    information: Callable[[nn.Module, Tensor, Tensor], Tensor] | None = None
+    information: Callable[[nn.Module, Tensor, Tensor], tuple[Tensor, Tensor]] | None = None
 
     def condition(self, label: Tensor) -> tuple[Tensor, ...]:
         """What both networks are given after their input."""
         return (label,) if self.conditional else ()
+
+    def judged(self, d: nn.Module, fake: Tensor, label: Tensor, latent: Tensor) -> tuple[Tensor, Tensor]:
+        """Scores (n,) of fakes, and the family's own loss; zero where it has none."""
+        if self.information is not None:
+            return self.information(d, fake, latent)
+        return cast(Tensor, d(fake, *self.condition(label))), torch.zeros(())
 
     def draw(self, g: nn.Module, labels: Tensor, noise: Noise) -> Tensor:
         """Pictures (n, C, H, W) in [-1, 1] from fresh latents."""

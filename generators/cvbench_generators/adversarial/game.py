@@ -124,24 +124,21 @@ class Game:
 
         sloped = options.penalty in AT_PICTURES
         real, fake = real.detach().requires_grad_(sloped), fake.detach().requires_grad_(sloped)
-        real_score, fake_score = judge(real), judge(fake)
-        loss = self.loss.discriminator(real_score, fake_score)
+        real_score, (fake_score, own) = judge(real), self.family.judged(self.d, fake, label, latent)
+        loss = self.loss.discriminator(real_score, fake_score) + own
         if options.penalty != "none":
             penalty = PENALTIES[options.penalty](Judged(judge, real, fake, real_score, fake_score))
             loss = loss + options.gamma * 2**self.watch.restarts * penalty
-        if self.family.information:
-            loss = loss + self.family.information(self.d, fake, latent)
         return loss + weight_decay(self.d, options.l1, options.l2)
 
     def generator_loss(self, real: Tensor, fake: Tensor, label: Tensor, latent: Tensor) -> Tensor:
         """G's loss with weight decay and the family's own; D stands still."""
-        condition = self.family.condition(label)
         with torch.no_grad():
-            real_score = self.d(real, *condition) if self.loss.paired else torch.zeros(0)
-        loss = self.loss.generator(real_score, self.d(fake, *condition))
-        if self.family.information:
-            loss = loss + self.family.information(self.d, fake, latent)
-        return loss + weight_decay(self.g, self.options.l1, self.options.l2)
+            real_score = self.d(real, *self.family.condition(label)) if self.loss.paired else torch.zeros(0)
+        fake_score, own = self.family.judged(self.d, fake, label, latent)
+        return (
+            self.loss.generator(real_score, fake_score) + own + weight_decay(self.g, self.options.l1, self.options.l2)
+        )
 
     def look(self, number: int) -> str:
         """Show the watch what the averaged G draws and how D judges it; what is wrong, once that is certain."""

@@ -51,21 +51,23 @@ class CodeReader(Convolutions):
         self.category, self.means = nn.Linear(128, len(spec.classes)), nn.Linear(128, CONTINUOUS)
         dcgan_weights(self)
 
-    def codes(self, picture: Tensor) -> tuple[Tensor, Tensor]:
-        """(n, K) logits and (n, 2) means."""
-        read = self.read(self.layers(picture))
-        return self.category(read), self.means(read)
+    def read_off(self, picture: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(n,) scores, (n, K) logits and (n, 2) means, of one look at the picture."""
+        features = self.layers(picture)
+        read = self.read(features)
+        return self.score(features)[:, 0], self.category(read), self.means(read)
 
 
-def code_loss(reader: nn.Module, fake: Tensor, latent: Tensor) -> Tensor:
-    """Minus the bound on the mutual information, up to a constant: Q's negative log-likelihood of the code.
+def scores_and_code_loss(reader: nn.Module, fake: Tensor, latent: Tensor) -> tuple[Tensor, Tensor]:
+    """D's scores (n,), and minus the bound on the mutual information, up to a constant.
 
-    The continuous codes' is a Gaussian's of variance one.
+    That is Q's negative log-likelihood of the code; the continuous codes' is a Gaussian's of variance one.
     """
-    logits, means = cast(CodeReader, reader).codes(fake)
+    scores, logits, means = cast(CodeReader, reader).read_off(fake)
     categories = logits.shape[1]
     category, continuous = latent[:, :categories].argmax(1), latent[:, categories : categories + CONTINUOUS]
-    return cross_entropy(logits, category) + CONTINUOUS_WEIGHT * mse_loss(means, continuous) * CONTINUOUS / 2
+    continuous_loss = mse_loss(means, continuous) * CONTINUOUS / 2
+    return scores, cross_entropy(logits, category) + CONTINUOUS_WEIGHT * continuous_loss
 
 
-FAMILY = Family("infogan", CodedNet, CodeReader, conditional=False, information=code_loss)
+FAMILY = Family("infogan", CodedNet, CodeReader, conditional=False, information=scores_and_code_loss)
