@@ -1,7 +1,8 @@
 """Each family of generators without the house, as in a notebook: optimizer, network, loss, averaged weights.
 
-One loop for the likelihood families, one for the adversarial ones, one each for the two translators. Networks, losses
-and penalties are the families' own modules; what is written out here is everything between them.
+One loop for the likelihood families, one for the adversarial ones, one each for the two translators. Networks, losses,
+penalties, latents, the density of codes and the replay buffer are the families' own modules; what is written out here
+is everything between them.
 """
 
 from __future__ import annotations
@@ -256,12 +257,12 @@ def with_holes(pictures: Tensor) -> Tensor:
 def turned(data: Data, count: int) -> Tensor:
     """So many training pictures, turned and shifted a little."""
     rng = np.random.default_rng(0)
-    moved = np.empty((count, SIDE, SIDE, 1), np.float32)
-    for place, image in enumerate(data.images.permute(0, 2, 3, 1).numpy()[rng.integers(0, PICTURES, count)]):
+    moved = np.empty((count, SIDE, SIDE, 1), np.uint8)
+    for place, image in enumerate(data.train.images[rng.integers(0, PICTURES, count)]):
         affine = cv2.getRotationMatrix2D((SIDE / 2, SIDE / 2), rng.uniform(-10, 10), 1.0)
         affine[:, 2] += rng.uniform(-2, 2, 2)
         moved[place, ..., 0] = cv2.warpAffine(image, affine, (SIDE, SIDE), borderMode=cv2.BORDER_REFLECT_101)
-    return torch.from_numpy(moved).permute(0, 3, 1, 2)
+    return torch.from_numpy(moved).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
 
 
 def bare_pix2pix(data: Data, options: Any) -> Bare:

@@ -142,7 +142,7 @@ def draws_in_turn(sampler: Any, bare: Bare, case: Case) -> tuple[list[float], li
     def theirs() -> None:
         for _ in range(0, SAMPLES, CHUNK):
             drawn = bare.draw(network, torch.randint(case.classes, (CHUNK,)))
-            drawn.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
+            drawn.add(1).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
 
     pairs, started = [], time.perf_counter()
     ours()

@@ -117,6 +117,7 @@ def _table(cells: Sequence[CellRecord], contest: str | None, folder: RunFolder, 
     compete = contest is not None
     made = {real: _block(rows, folder.metrics, folder.ledger, items, compete) for real, rows in blocks.items()}
     notes = tuple(sorted({note for cell in cells for note in cell.notes}))
+    notes += tuple(_unequal_budgets(cells)) if compete else ()
     model = "" if compete else place.model
     table = Table(
         place.task,
@@ -138,6 +139,14 @@ def _table(cells: Sequence[CellRecord], contest: str | None, folder: RunFolder, 
         for real, rows in made.items()
     }
     return _judged(replace(table, blocks=made))
+
+
+def _unequal_budgets(cells: Sequence[CellRecord]) -> Iterator[str]:
+    """What contestants that learn were given, a line, where that is not the same for all."""
+    given = {cell.coordinates.model: cell.resolved["budget"] for cell in cells if cell.resolved.get("learns")}
+    told = {model: f"{budget['steps']:,} steps of {budget['batch_size']}" for model, budget in given.items()}
+    if len(set(told.values())) > 1:
+        yield "not trained alike: " + ", ".join(f"{model} for {budget}" for model, budget in told.items())
 
 
 def _worths(cells: Sequence[CellRecord], metric: Metric) -> dict[tuple[Any, ...], Worth]:

@@ -71,6 +71,8 @@ def _learns(table: Table) -> bool:
 def _field(cells: Sequence[CellRecord], table: Table | None, *, several: bool) -> Field:
     place = cells[0].coordinates
     told = [cell.fidelity for cell in cells if cell.fidelity]
+    # of one seed, all generators are held against the same real pictures
+    floors = {(c.coordinates.seed, c.fidelity["compared"]): c.fidelity["floors"] for c in cells if c.fidelity}
     rows = table.blocks.get(place.real, ()) if table else ()
     groups = groupby(cells, key=lambda cell: cell.coordinates.generator)
     return Field(
@@ -80,7 +82,7 @@ def _field(cells: Sequence[CellRecord], table: Table | None, *, several: bool) -
         extractor=place.model,
         extractor_hash=", ".join(sorted({found["extractor"]["hash"] for found in told})),
         compared=tuple(sorted({found["compared"] for found in told})),
-        floors=_means([found["floors"] for found in told]),
+        floors=_means(list(floors.values())),
         contestants=tuple(_contestant(str(generator), list(group), rows) for generator, group in groups),
     )
 

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from cvbench.contracts import Precision, Progress
 from cvbench.durable import replacing
-from cvbench.errors import TrainingDiverged
+from cvbench.errors import NotApplicable, TrainingDiverged
 from cvbench.samples import UInt8Array
 from cvbench.seeds import derive_seed
 
@@ -95,6 +95,12 @@ def data_parallel(network: nn.Module) -> nn.Module:
     if rank_and_world()[1] == 1:
         return network
     return nn.parallel.DistributedDataParallel(network)
+
+
+def refuse_to_share(what: str) -> None:
+    """Raise :class:`NotApplicable` where several processes share this training: its gradients are not averaged."""
+    if rank_and_world()[1] > 1:
+        raise NotApplicable(f"{what} is trained by one process: leave --processes-per-cell at 1")
 
 
 # ------------------------------------------------------------------------------------ the schedule

@@ -26,7 +26,7 @@ CHUNK = 500  # pictures per chunk; the noise is drawn chunk by chunk, so this is
 
 @dataclass(frozen=True)
 class Noise:
-    """Seeded random numbers, drawn on the CPU so that every device gives the same pictures."""
+    """Seeded random numbers, drawn on the CPU: the same ones on every device."""
 
     generator: torch.Generator
     spread: float = 1.0

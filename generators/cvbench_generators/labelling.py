@@ -7,15 +7,14 @@ it draws until every class has as many as were asked for.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from cvbench.contracts import Budget, Progress, Workplace
+from cvbench.durable import appearing
 from cvbench.errors import NotApplicable, TrainingDiverged
 from cvbench.fidelity.probe import STEPS, train_probe
 from cvbench.samples import Dataset, LabelledImages, proportional_counts
@@ -80,7 +79,8 @@ def _fit_per_class(
                 progress=_within(progress, sum(steps[:place]), budget.steps, names[label]),
                 workplace=own,
             )
-            _save_whole(part, done)
+            with appearing(done) as torn:  # there whole or not at all: after a kill it is not done again
+                part.save(torn)
         parts[label] = load(done, device=workplace.device)
     shares = " or ".join(str(share) for share in sorted(set(steps)))  # those of two classes differ by one at most
     said = f"labels: one sampler per class, each fitted for {shares} of the {budget.steps} steps"
@@ -112,15 +112,6 @@ def _named(name: str, fit: Fit) -> Fit:
 def _within(progress: Progress, before: int, total: int, name: str) -> Progress:
     """One class's progress as a part of the whole fit's."""
     return lambda done, _, note="": progress(before + done, total, f"{note}, class {name}")
-
-
-def _save_whole(part: ConditionalSampler, folder: Path) -> None:
-    """A finished class is there whole or not at all: a fit that goes on after a kill does not do it again."""
-    torn = folder.with_suffix(".part")
-    shutil.rmtree(torn, ignore_errors=True)
-    torn.mkdir(parents=True)
-    part.save(torn)
-    torn.rename(folder)
 
 
 def _fit_pseudo_labelled(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from cvbench_generators.translation import CycleGAN, CycleGANOptions, Pix2Pix, Pix2PixOptions
-from cvbench_generators.translation.domains import folder_pictures
+from cvbench_generators.translation.domains import folder_pictures, two_domains
 from cvbench_generators.translation.replay_buffer import REPLAYED, ReplayBuffer
 from cvbench_generators.translation.translating_sampler import varied
 
@@ -197,6 +197,18 @@ def test_cyclegans_domains_share_no_picture(tmp_path):
     sampler = fitted("cyclegan", data, tmp_path, steps=1)
     assert sampler.source.class_counts().tolist() == [6, 6, 6]
     assert "half of the training pictures (18), inverted" in sampler.notes[0]
+
+
+def test_a_picture_that_is_there_twice_lies_in_one_half(tmp_path):
+    data = tiny_pictures(8, 8, 1)
+    twice = data.select(np.tile(np.arange(len(data)), 2))
+    found = two_domains(twice, CycleGANOptions(), seed=1)
+    target = {picture.tobytes() for picture in found.target}
+    assert len(found.source) == len(found.target) == len(data)
+    assert not target & {picture.tobytes() for picture in found.source.images}
+    _, firsts = np.unique(data.labels, return_index=True)
+    with pytest.raises(NotApplicable, match="has only one"):
+        two_domains(data.select(np.tile(firsts, 2)), CycleGANOptions(), seed=1)
 
 
 # ------------------------------------------------------------------------------------ a source folder

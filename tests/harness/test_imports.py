@@ -18,6 +18,7 @@ PUBLIC = {
     "cvbench.contracts",
     "cvbench.training",
     "cvbench.seeds",
+    "cvbench.durable",
     "cvbench.errors",
     "cvbench.fidelity",
     "cvbench.fidelity.probe",

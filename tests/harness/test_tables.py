@@ -293,6 +293,36 @@ def test_where_fewer_seeds_were_trained_than_judged_the_table_of_generators_says
     assert "25.00 (1 seed)" in as_text(compare(run), "md")
 
 
+def test_the_real_pictures_of_a_seed_count_once_however_many_generators_are_held_against_them(contest):
+    run = contended(contest, {"first": True}, judged=3, trained=3)
+    cells = dict(run.cells)
+    for generator in ("flow", "cgan", "vae"):
+        for seed in range(3):
+            place = Coordinates("detection", "cells", "random", "100%", FIDELITY, generator, 1.0, seed)
+            floors = {"frechet_distance": 1.0 + seed}
+            fidelity = {"values": {}, "floors": floors, "extractor": {"hash": "0"}, "compared": 3}
+            cells[str(place)] = place
+            run.ledger.append(CellRecord(str(place), place, "ok", resolved={}, fidelity=fidelity))
+    (field,) = compare(replace(run, cells=cells)).fields
+    assert len(field.contestants) == 3
+    assert (field.floors["frechet_distance"].mean, field.floors["frechet_distance"].n) == (2.0, 3)
+
+
+def test_contestants_that_were_not_trained_alike_are_told_of(contest):
+    def given(budgets):
+        for record in contest.ledger.read().values():
+            budget = budgets.get(record.coordinates.model)
+            resolved = {**record.resolved, "budget": budget, "learns": budget is not None}
+            contest.ledger.append(replace(record, resolved=resolved))
+        return printed(contest, 200)
+
+    some, others = {"steps": 1500, "batch_size": 32}, {"steps": 1500, "batch_size": 16}
+    note = "not trained alike: fasterrcnn for 1,500 steps of 32, yolov8n for 1,500 steps of 16"
+    assert note in given({"fasterrcnn": some, "yolov8n": others})
+    assert "trained alike" not in given({"fasterrcnn": some, "yolov8n": some})
+    assert "trained alike" not in given({"fasterrcnn": some})  # the other learns nothing
+
+
 def test_where_all_seeds_were_trained_it_says_nothing_of_seeds(contest):
     said = printed(contended(contest, {"first": True}, judged=3, trained=3), 200)
     assert "27.00" in said

@@ -31,6 +31,21 @@ def test_a_judge_learns_what_it_is_shown(tmp_path):
         model.train(data, None, augmentation=Augmentation.ORDINARY, **asked)
 
 
+def test_a_judge_learns_alone_and_in_fp32(tmp_path, monkeypatch):
+    data = tiny_pictures(8, 8, 1)
+    _, model = judge(tmp_path, data)
+
+    def learn(precision):
+        asked = {"budget": Budget(2, 4, precision), "seed": 1, "progress": silent, "workplace": Workplace(tmp_path)}
+        model.train(data, None, augmentation=Augmentation.ORDINARY, **asked)
+
+    with pytest.raises(NotApplicable, match="learns in fp32, not bf16"):
+        learn("bf16")
+    monkeypatch.setattr("cvbench.training.rank_and_world", lambda: (0, 2))
+    with pytest.raises(NotApplicable, match="trained by one process"):
+        learn("auto")
+
+
 def test_there_is_one_judge():
     with pytest.raises(UserError, match="judge"):
         Generation().model_options("simple_cnn")

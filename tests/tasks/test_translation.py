@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from cvbench_generators.translation import CycleGAN, Pix2Pix
-from cvbench_tasks.translation import Translation
+from cvbench_tasks.translation import PSNR_CAP, Translation
 from cvbench_tasks.translation.augmentation import ROUNDS, strongly_augmented
 from cvbench_tasks.translation.metrics import psnr, score, ssim
 from cvbench_tasks.translation.models import OPTIONS
@@ -95,7 +95,11 @@ def tiny_truth(images):
 
 def test_equal_pictures_get_the_cap_and_small_pictures_a_number():
     images = tiny_pictures(1, 3, 3).images
-    assert (psnr(images, images) == 100).all()
+    assert (psnr(images, images) == PSNR_CAP).all()
+    speckled = np.zeros((1, 28, 28, 1), np.uint8)
+    speckled[0, 0, 0] = 1
+    assert psnr(speckled, np.zeros_like(speckled)) == PSNR_CAP  # less than rounding took away
+    assert psnr(np.ones_like(speckled), np.zeros_like(speckled)) < PSNR_CAP
     assert ssim(images, images) == pytest.approx(1)
     assert (psnr(255 * np.ones_like(images), np.zeros_like(images)) == 0).all()
     assert np.isfinite(ssim(images, images[::-1])).all()
@@ -177,6 +181,20 @@ def test_a_network_saves_resumes_and_goes_on(name, tmp_path, monkeypatch):
     again.load(tmp_path / "saved")
     assert np.array_equal(restored(again, data), whole)
     assert (tmp_path / "saved" / "source" / "images.npy").stat().st_size < 200  # no training picture is kept
+
+
+def test_variants_of_one_picture_are_not_halved(tmp_path):
+    data = tiny_pictures(8, 8, 1)
+    with pytest.raises(NotApplicable, match="in both halves"):
+        train(made("cyclegan", data, tmp_path), data, tmp_path, augmentation=Augmentation.STRONG)
+
+
+@pytest.mark.parametrize("name", ["pix2pix", "cyclegan"])
+def test_a_game_is_not_shared_by_processes(name, tmp_path, monkeypatch):
+    data = tiny_pictures(8, 8, 1)
+    monkeypatch.setattr("cvbench.training.rank_and_world", lambda: (0, 2))
+    with pytest.raises(NotApplicable, match=f"a {name} is trained by one process: leave --processes-per-cell at 1"):
+        train(made(name, data, tmp_path), data, tmp_path)
 
 
 def test_what_lies_outside_a_hole_is_kept(tmp_path):

@@ -12,7 +12,7 @@ from cvbench_generators.conditional_sampler import Noise, padded_shape
 
 
 def halvings(spec: DatasetSpec) -> int:
-    """How often the sides halve on the way to the coarsest map, which is 2 to 10 px wide up to 80 px."""
+    """How often the sides halve on the way to the coarsest map: of 28 px to 7, of 64 px to 8."""
     side = max(spec.height, spec.width)
     return 2 if side <= 40 else 3
 

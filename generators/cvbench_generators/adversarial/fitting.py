@@ -31,7 +31,7 @@ def fit(
 ) -> ConditionalSampler:
     """Play for the budget's steps; the averaged G is what samples, or its last healthy snapshot.
 
-    Always in fp32, whatever the budget's precision: the penalties differentiate twice.
+    Never in bf16, whatever the budget's precision: the penalties differentiate twice.
     Raises :class:`~cvbench.errors.NotApplicable` for data that it cannot learn from and
     :class:`~cvbench.errors.TrainingDiverged` as :class:`Watch` says, and for samples that are not finite.
     """

@@ -2,8 +2,9 @@
 
 G's input is noise z and a code c: one categorical code with as many values as there are classes, and two continuous
 ones. A head Q on the discriminator's features reads the code off a fake; its log-likelihood bounds the mutual
-information I(c; G(z, c)) from below (equation 5), and both sides maximise it (section 4). The networks are DCGAN's, and
-Q is that of appendix C.1. Its further fully connected layer on either side is left out: with it, short fits collapsed.
+information I(c; G(z, c)) from below (section 5). G and Q maximise it, as the paper has it; so do the layers of D that Q
+shares. The networks are DCGAN's, and Q is that of appendix C.1. Its further fully connected layer on either side is
+left out: with it, short fits collapsed.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from cvbench_generators.adversarial.options import InfoGANOptions
 from cvbench_generators.conditional_sampler import Noise
 
 CONTINUOUS = 2  # codes uniform in [-1, 1]
-CONTINUOUS_WEIGHT = 0.1  # of their likelihood beside the categorical code's: section 4 asks for a smaller one
+CONTINUOUS_WEIGHT = 0.1  # of their likelihood beside the categorical code's: section 6 asks for a smaller one
 
 
 class CodedNet(Deconvolutions):

@@ -1,7 +1,8 @@
 """The options of the adversarial family: one base with all that the literature names, each paper's defaults on top.
 
-Where a default is not the paper's, its class says so. No paper's, for all: the average of G's weights at 0.998 and, no
-option, a learning rate with 50 steps of warm-up and a half cosine to a tenth (:mod:`.game`).
+Where a default is not the paper's, its class says so. No paper's, for all: the average of G's weights at 0.998, batches
+of 64, Gaussian latents and, no option, a learning rate with 50 steps of warm-up and a half cosine to a tenth, and a G
+that learns from the last fakes that D learnt from (:mod:`.game`).
 """
 
 from __future__ import annotations

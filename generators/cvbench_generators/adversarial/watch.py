@@ -119,7 +119,7 @@ class Watch:
     def verdict(self) -> Snapshot | None:
         """At the fit's end: None if its last weights are healthy (or it is not judged), else the best snapshot.
 
-        A fit that was never healthy but still got better has not collapsed, it was too short: that is noted.
+        A fit that was never healthy nor sent back, and still got better, has not collapsed but was too short: noted.
         Raises :class:`TrainingDiverged` when it was never healthy otherwise, or every restart ended here.
         """
         if not self.judges or not self.trouble:

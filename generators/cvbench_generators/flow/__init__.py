@@ -15,7 +15,7 @@ from cvbench.samples import AnnotationKind, Dataset
 
 @dataclass(frozen=True)
 class FlowOptions:
-    """``width``: channels at full resolution, a multiple of 16. ``sampling_steps``: steps of the ``solver``;
+    """``width``: channels of the finest map, a multiple of 16. ``sampling_steps``: steps of the ``solver``;
     heun asks the network twice in each.
 
     ``guidance``: above 1, samples are pushed towards what the class adds, for prettier and less varied pictures;
@@ -63,7 +63,7 @@ class Flow(Generator):
 
 @dataclass(frozen=True)
 class DiffusionOptions:
-    """``width``: channels at full resolution, a multiple of 16. ``sampling_steps``: Heun steps, each of which asks
+    """``width``: channels of the finest map, a multiple of 16. ``sampling_steps``: Heun steps, each of which asks
     the network twice, the last one once.
     """
 

@@ -1,7 +1,7 @@
 """The small U-Net (Ronneberger et al., arXiv 1505.04597) that predicts from a noisy picture, a noise level and a class.
 
 Residual blocks with group normalisation, conditioned by scale and shift, as in Dhariwal & Nichol (arXiv 2105.05233,
-section 3); pixels are folded into channels first, so that the convolutions work at about 8 to 16 px.
+section 3); pixels are folded into channels first, so that the convolutions work at 14 px where pictures have 28.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ GROUP = 16  # channels per normalisation group: below 16, torch's CPU kernel is 
 
 
 def patch_size(spec: DatasetSpec) -> int:
-    """Pixels per side that are folded into channels first: the network then works at about 8 to 16 px."""
+    """Pixels per side that are folded into channels first: sides of 17 to 40 px halve, of more are a quarter."""
     side = max(spec.height, spec.width)
     return 1 if side <= 16 else 2 if side <= 40 else 4
 

@@ -121,7 +121,7 @@ class CycleGAN(Generator):
     licence = "Apache-2.0"
     kinds = frozenset({AnnotationKind.LABEL})
     latent = False
-    version = 2
+    version = 3
     default_budget = Budget(steps=1500, batch_size=16)
     Options = CycleGANOptions
 

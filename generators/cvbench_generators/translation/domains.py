@@ -46,15 +46,18 @@ def two_domains(train: LabelledImages, options: CycleGANOptions, seed: int) -> D
         note = "; ".join([f"source: {counted(len(source), 'picture')} of {options.source_folder}", *changed])
         return Domains(source, None, train.images, note)
     halves: tuple[list[int], list[int]] = ([], [])
-    rng = np.random.default_rng(seed)
+    rng, pictures = np.random.default_rng(seed), np.array(train.item_hashes())
     for label in np.flatnonzero(train.class_counts()):
-        members = rng.permutation(np.flatnonzero(train.labels == label))
-        if len(members) < 2:
+        members = np.flatnonzero(train.labels == label)
+        _, which = np.unique(pictures[members], return_inverse=True)  # equal pictures lie in one half
+        chosen = rng.permutation(which.max() + 1)
+        if len(chosen) < 2:
             raise NotApplicable(
                 f"cyclegan halves the training pictures, and class {train.spec.classes[label]!r} has only one"
             )
-        halves[0].extend(members[: len(members) // 2])
-        halves[1].extend(members[len(members) // 2 :])
+        first = np.isin(which, chosen[: len(chosen) // 2])
+        halves[0].extend(members[first])
+        halves[1].extend(members[~first])
     note = f"source: half of the training pictures ({len(halves[0])}), {options.corruption}; target: the other half"
     return Domains(train.select(halves[0]), options.corruption, train.select(halves[1]).images, note)
 

@@ -19,7 +19,7 @@ from cvbench.datasets import load_dataset
 from cvbench.errors import DataError, NotApplicable
 from cvbench.samples import Dataset, DatasetSpec, IntArray, LabelledImages, UInt8Array, labelled, proportional_counts
 from cvbench.seeds import derive_seed
-from cvbench.training import Curves, load_curves, load_weights, save_curves, save_weights, to_tensor
+from cvbench.training import Curves, load_curves, load_weights, save_curves, save_weights, to_tensors
 from cvbench_generators.conditional_sampler import finite, pictures_to_learn, to_bytes
 from cvbench_generators.controls.rounds import places_in_rounds
 from cvbench_generators.saved_sampler import read_back
@@ -71,9 +71,8 @@ class TranslatingSampler(Translator):
         self.networks.eval()
         turned = [np.zeros((0, *shape), np.uint8)]
         with torch.inference_mode():
-            for start in range(0, len(images), CHUNK):
-                chunk = to_tensor(images[start : start + CHUNK], device)
-                turned.append(to_bytes(finite(self.turn(self.networks, chunk)), spec))
+            for batch in to_tensors(images, device):
+                turned.append(to_bytes(finite(self.turn(self.networks, batch)), spec))
         return np.concatenate(turned)
 
     def sample(self, count: int, *, seed: int, class_counts: IntArray | None = None) -> Iterator[LabelledImages]:

@@ -12,6 +12,7 @@ from cvbench.contracts import Augmentation, Budget, Model, Progress, Workplace
 from cvbench.errors import NotApplicable
 from cvbench.fidelity.probe import load_probe, train_probe, untrained_probe
 from cvbench.samples import Dataset, DatasetSpec, labelled
+from cvbench.training import refuse_to_share
 
 
 class Judge(Model):
@@ -32,7 +33,13 @@ class Judge(Model):
         progress: Progress,
         workplace: Workplace,
     ) -> None:
-        """Raises :class:`NotApplicable` for a second stage and for strong augmentation: neither judges a generator."""
+        """Raises :class:`NotApplicable` for a second stage and for strong augmentation: neither judges a generator.
+
+        So it does for a precision that the probe has not, and for several processes.
+        """
+        refuse_to_share("the judge of generators")
+        if budget.precision not in ("auto", "fp32"):
+            raise NotApplicable(f"the judge of generators learns in fp32, not {budget.precision}")
         if self.trained or augmentation is Augmentation.STRONG:
             raise NotApplicable("generation judges samples as they are: use the regimes synthetic and mixed")
         pictures = labelled(train)

@@ -26,7 +26,7 @@ def identity(images: UInt8Array, corruption: Corruption, holes: BoolArray | None
 
 
 def bicubic(images: UInt8Array, corruption: Corruption, holes: BoolArray | None) -> UInt8Array:
-    """Bicubic interpolation of the small picture that a low-resolution one holds (Keys, 1981)."""
+    """Cubic convolution of the small picture that a low-resolution one holds (Keys, 1981; OpenCV's, a = -0.75)."""
     height, width = images.shape[1:3]
     size = small_size(height, width, corruption.set_strength)
 
@@ -48,7 +48,7 @@ def inpaint_ns(images: UInt8Array, corruption: Corruption, holes: BoolArray | No
 
 
 def nl_means(images: UInt8Array, corruption: Corruption, holes: BoolArray | None) -> UInt8Array:
-    """Non-local means (Buades et al., IPOL 2011): 7-pixel patches, 21-pixel window, h from the noise's sigma."""
+    """Non-local means (Buades et al., IPOL 2011) as OpenCV has it: 7-pixel patches, 21-pixel window, h by the noise."""
     h = H_PER_SIGMA * 255 * corruption.set_strength
     return _each(images, lambda image: np.asarray(cv2.fastNlMeansDenoising(image, None, h, 7, 21), dtype=np.uint8))
 

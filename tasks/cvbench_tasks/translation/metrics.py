@@ -11,8 +11,8 @@ from scipy.ndimage import gaussian_filter
 from cvbench.contracts import Scores
 from cvbench.errors import DataError, PluginError
 from cvbench.samples import Dataset, FloatArray, LabelledImages, UInt8Array
+from cvbench_tasks.translation import PSNR_CAP
 
-PSNR_CAP = 100.0  # dB: equal pictures have no noise to put a number on
 SIGMA, RADIUS = 1.5, 5  # of SSIM's Gaussian window: 11 pixels
 STABILIZERS = ((0.01 * 255) ** 2, (0.03 * 255) ** 2)
 CHUNK = 500  # pictures at a time

@@ -11,10 +11,11 @@ import numpy as np
 
 from cvbench.contracts import Augmentation, Budget, Model, Progress, Workplace
 from cvbench.corruptions import BoolArray, corrupt, hole_masks
-from cvbench.errors import DataError
+from cvbench.errors import DataError, NotApplicable
 from cvbench.plugins import make_plugin
 from cvbench.samples import Dataset, LabelledImages, UInt8Array
 from cvbench.seeds import derive_seed
+from cvbench.training import refuse_to_share
 from cvbench_tasks.translation import baselines
 from cvbench_tasks.translation.augmentation import strongly_augmented
 from cvbench_tasks.translation.models import RestorerOptions
@@ -90,7 +91,7 @@ class Network(Restorer):
     def __init__(self, name: str, options: RestorerOptions, *, seed: int, device: str) -> None:
         super().__init__(options)
         asked = {"source": options.corruption, "strength": options.strength}
-        self.generator = make_plugin("generators", name, asked)
+        self.name, self.generator = name, make_plugin("generators", name, asked)
         self.seed, self.device = seed, device
         self.translator: Any = None
 
@@ -105,8 +106,12 @@ class Network(Restorer):
         progress: Progress,
         workplace: Workplace,
     ) -> None:
+        """Raises :class:`NotApplicable` for several processes, and for cyclegan on strongly augmented pictures."""
+        refuse_to_share(f"a {self.name}")
         pictures = _pictures(train)
         if augmentation is Augmentation.STRONG:
+            if self.name == "cyclegan":
+                raise NotApplicable("cyclegan halves its pictures: variants of one picture would lie in both halves")
             pictures = strongly_augmented(pictures, budget, seed)
         self.translator = self.generator.fit(
             pictures,
