@@ -29,7 +29,7 @@ def test_the_examples_of_suites_are_suites():
                 else ("name: a\ntask: classification\ndatasets: [digits]\nmodels: [simple_cnn]\n" + example)
             )
             parse_suite(
-                parse_yaml(whole.replace("./photos", "digits").replace(", options: {size: 32}}", "}"), "example")
+                parse_yaml(whole.replace("./photos, options: {size: 32}", "digits"), "example")
             )
 
 
