@@ -188,7 +188,7 @@ def to_network(images: Tensor, multiple: int) -> Tensor:
 
 def finite(pictures: Tensor) -> Tensor:
     """The pictures as they are. Raises :class:`TrainingDiverged` if a number is not finite: NaN would become black."""
-    if not bool(pictures.sum(dtype=torch.float64).isfinite()):  # one pass, a seventh of the time of a look at each
+    if not bool(pictures.sum(dtype=torch.float32).isfinite()):  # one pass, much faster than a look at each
         raise TrainingDiverged("the samples are not finite; try a lower learning rate")
     return pictures
 
