@@ -28,9 +28,7 @@ def test_the_examples_of_suites_are_suites():
                 if "name: photos" in example
                 else ("name: a\ntask: classification\ndatasets: [digits]\nmodels: [simple_cnn]\n" + example)
             )
-            parse_suite(
-                parse_yaml(whole.replace("./photos, options: {size: 32}", "digits"), "example")
-            )
+            parse_suite(parse_yaml(whole.replace("./photos, options: {size: 32}", "digits"), "example"))
 
 
 def test_the_readme_names_the_built_in_suites():
