@@ -206,9 +206,6 @@ def bare_game(family: Family) -> Callable[[Data, Any], Bare]:
         of_g, of_d = (torch.optim.Adam(net.parameters(), options.learning_rate, betas) for net in (g, d))
         average, sloped = averaging(g, options.ema), options.penalty in AT_PICTURES
 
-        def judged(fake: Tensor, given: tuple[Tensor, ...], latent: Tensor) -> tuple[Tensor, Tensor | float]:
-            return family.information(d, fake, latent) if family.information else (d(fake, *given), 0.0)
-
         def step() -> None:
             for turn in range(options.discriminator_steps):
                 real, label = data.batch()
@@ -217,7 +214,8 @@ def bare_game(family: Family) -> Callable[[Data, Any], Bare]:
                 with torch.set_grad_enabled(turn == options.discriminator_steps - 1):
                     fake = g(latent, *given)
                 seen = fake.detach().requires_grad_(sloped)
-                real_score, (fake_score, own) = d(real.requires_grad_(sloped), *given), judged(seen, given, latent)
+                real_score = d(real.requires_grad_(sloped), *given)
+                fake_score, own = family.judged(d, seen, label, latent)
                 d_loss = loss.discriminator(real_score, fake_score) + own
                 if options.penalty != "none":
                     slopes = Judged(lambda x, given=given: d(x, *given), real, seen, real_score, fake_score)
@@ -226,7 +224,7 @@ def bare_game(family: Family) -> Callable[[Data, Any], Bare]:
             d.requires_grad_(False)
             with torch.no_grad():
                 real_score = d(real, *given) if loss.paired else torch.zeros(0)
-            fake_score, own = judged(fake, given, latent)
+            fake_score, own = family.judged(d, fake, label, latent)
             descend(of_g, loss.generator(real_score, fake_score) + own)
             d.requires_grad_(True)
             average()

@@ -9,7 +9,7 @@ from typing import Any
 
 from PIL import Image
 
-from cvbench.contracts import Model, Task, Workplace
+from cvbench.contracts import NO_PICTURES, Model, Task, Workplace
 from cvbench.errors import NotApplicable
 from cvbench.ledger import CellRecord
 from cvbench.plan import open_entry
@@ -31,7 +31,7 @@ def before_after_sheets(run: RunFolder, store: Store, seed: int | None) -> Itera
     suite = suite_of(run)
     task, chosen = load_task(suite.task), seed_of(suite, seed)
     if type(task).before_and_after is Task.before_and_after:
-        raise NotApplicable("this task's models give no pictures; `show samples` and `show predictions` are for it")
+        raise NotApplicable(NO_PICTURES)  # before data are opened that may be no pictures of one class
     tests = {entry.label: labelled(open_entry(entry, task.kind)[1].splits.test) for entry in suite.datasets}
     for name, records in _contests(run, chosen).items():
         test = tests[records[0].coordinates.dataset]

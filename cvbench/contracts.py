@@ -322,6 +322,9 @@ class Model(ABC):
         """Take the weights that :meth:`save` wrote there."""
 
 
+NO_PICTURES = "this task's models give no pictures; `show samples` and `show predictions` are for it"
+
+
 class Task(ABC):
     """What is trained and how it is scored: one ruler for every model, a stranger's too.
 
@@ -402,4 +405,4 @@ class Task(ABC):
         """
         from cvbench.errors import NotApplicable
 
-        raise NotApplicable("this task's models give no pictures; `show samples` and `show predictions` are for it")
+        raise NotApplicable(NO_PICTURES)

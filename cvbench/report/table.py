@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TypeVar
 
 from rich import box
 from rich.cells import cell_len
@@ -17,6 +19,7 @@ from cvbench.report.columns import Column
 from cvbench.report.per_class import NOTE, class_grids
 from cvbench.rows import Row, Table
 
+T = TypeVar("T")
 STYLES = {Verdict.BETTER: "bold green", Verdict.WORSE: "bold red", Verdict.NO_DIFFERENCE: "dim"}
 WIDE = 140  # columns from which results and cost stand in one table
 NARROW_NAME = 20  # columns of a row's name beside its results, where there is less room
@@ -35,26 +38,21 @@ def print_tables(
         console.print(Text.assemble((words.title(table, every_metric=every_metric), "bold"), (summary, "dim")))
         for grid in _grids(table, console.width, every_metric=every_metric):
             console.print(grid)
-        shown = words.footnotes(
-            table, comparison.tables[:number], every_metric=every_metric, items=console.width >= WIDE
-        )
-        for line in shown:
+        wide = console.width >= WIDE
+        for line in words.footnotes(table, comparison.tables[:number], every_metric=every_metric, items=wide):
             console.print(Text(line, style="dim"))
         if worths := [] if every_metric else words.worth_rows(table):
-            for part in _plain(words.WORTH_HEAD, worths, console.width):
-                console.print(part)
+            _print_plain(console, words.WORTH_HEAD, worths)
         console.print()
         for by_class in class_grids(table) if per_class else ():
             console.print(Text(by_class.title, style="bold"))
-            for part in _plain([name.replace(" ", "\n") for name in by_class.head], by_class.rows, console.width):
-                console.print(part)
+            _print_plain(console, [name.replace(" ", "\n") for name in by_class.head], by_class.rows)
             console.print(Text(NOTE, style="dim"))
             console.print()
     for field in comparison.fields:
         console.print(Text(words.field_title(field), style="bold"))
         if rows := words.field_rows(field, comparison.tables[0].measure):
-            for part in _plain(words.FIELD_HEAD, rows, console.width):
-                console.print(part)
+            _print_plain(console, words.FIELD_HEAD, rows)
         for line in words.field_footnotes(field, comparison.tables[0].measure):
             console.print(Text(line, style="dim"))
         console.print()
@@ -72,12 +70,18 @@ def _grids(table: Table, width: int, *, every_metric: bool) -> Iterator[RichTabl
     name_width: int | None = None if wide else NARROW_NAME
     shown_results = not every_metric
     while left:
-        count = 1
-        while count < most and _width(table, left[: count + 1], name_width) <= width:
-            count += 1
+        count = _fitting(left[:most], partial(_width, table, name_width=name_width), width)
         yield _grid(table, left[:count], name_width, no_wrap=wide, coloured=shown_results)
         left, name_width, shown_results = left[count:], None, False
         most = len(left)
+
+
+def _fitting(left: Sequence[T], width_of: Callable[[Sequence[T]], int], width: int) -> int:
+    """How many of the columns that are left stand side by side; one does, however wide it is."""
+    count = 1
+    while count < len(left) and width_of(left[: count + 1]) <= width:
+        count += 1
+    return count
 
 
 def _width(table: Table, shown: Sequence[Column], name_width: int | None) -> int:
@@ -127,20 +131,18 @@ def _grid(table: Table, shown: Sequence[Column], name_width: int | None, *, no_w
     return grid
 
 
-def _plain(head: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Iterator[RichTable]:
+def _print_plain(console: Console, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """All columns, in as many tables as the width asks for: no column is cut, and every table names its rows."""
     names, *left = zip(head, *rows, strict=True)
     while left:
-        count = 1
-        while count < len(left) and _plain_width([names, *left[: count + 1]]) <= width:
-            count += 1
+        count = _fitting(left, lambda shown: _plain_width([names, *shown]), console.width)
+        part, left = [names, *left[:count]], left[count:]
         grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-        for number, (name, *_) in enumerate([names, *left[:count]]):
+        for number, (name, *_) in enumerate(part):
             grid.add_column(name, justify="right" if number else "left", no_wrap=True)
-        for row in zip(*([cells for _, *cells in [names, *left[:count]]]), strict=True):
+        for row in zip(*(cells for _, *cells in part), strict=True):
             grid.add_row(*map(Text, row))
-        yield grid
-        left = left[count:]
+        console.print(grid)
 
 
 def _plain_width(shown: Sequence[Sequence[str]]) -> int:
