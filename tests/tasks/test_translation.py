@@ -189,6 +189,16 @@ def test_variants_of_one_picture_are_not_halved(tmp_path):
         train(made("cyclegan", data, tmp_path), data, tmp_path, augmentation=Augmentation.STRONG)
 
 
+def test_the_weight_of_the_distance_reaches_the_game(tmp_path):
+    data = tiny_pictures(8, 8, 1)
+
+    def found(name, **options):
+        return restored(train(made("pix2pix", data, tmp_path, **options), data, tmp_path / name), data)
+
+    assert np.array_equal(found("usual"), found("said", l1_weight=100.0))
+    assert not np.array_equal(found("usual again"), found("heavy", l1_weight=1000.0))
+
+
 @pytest.mark.parametrize("name", ["pix2pix", "cyclegan"])
 def test_a_game_is_not_shared_by_processes(name, tmp_path, monkeypatch):
     data = tiny_pictures(8, 8, 1)
@@ -254,6 +264,8 @@ def test_a_networks_training_counts_under_its_generators_version(monkeypatch):
         ("bicubic", {"corruption": "hole"}, "option 'corruption'"),
         ("nl_means", {"strength": 3.0}, "strength 3 of 'noise'"),
         ("pix2pix", {"corruption": "inverted"}, "option 'corruption'"),
+        ("pix2pix", {"l1_weight": -1.0}, "option 'l1_weight'"),
+        ("cyclegan", {"l1_weight": 1.0}, "option 'l1_weight'"),
         ("identity", {"corruption": "holes"}, "option 'corruption'"),
     ],
 )

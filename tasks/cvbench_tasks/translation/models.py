@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from annotated_types import Ge
 
 from cvbench.contracts import ModelInfo
 from cvbench.corruptions import Corruption, CorruptionName
@@ -27,9 +29,13 @@ class RestorerOptions:
 
 @dataclass(frozen=True)
 class PairedOptions(RestorerOptions):
-    """pix2pix's: any corruption but ``inverted``."""
+    """pix2pix's: any corruption but ``inverted``.
+
+    ``l1_weight``: of the distance to the clean picture beside the game; the more, the higher the PSNR and the blurrier.
+    """
 
     corruption: Literal["hole", "noise", "grey", "low_resolution", "edges"] = "hole"
+    l1_weight: Annotated[float, Ge(0)] = 100.0
 
 
 @dataclass(frozen=True)

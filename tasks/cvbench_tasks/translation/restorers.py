@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,8 @@ class Network(Restorer):
 
     def __init__(self, name: str, options: RestorerOptions, *, seed: int, device: str) -> None:
         super().__init__(options)
-        asked = {"source": options.corruption, "strength": options.strength}
+        asked = asdict(options)
+        asked["source"] = asked.pop("corruption")  # what a generator calls it
         self.name, self.generator = name, make_plugin("generators", name, asked)
         self.seed, self.device = seed, device
         self.translator: Any = None
