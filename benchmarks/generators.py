@@ -135,7 +135,7 @@ def draws_in_turn(sampler: Any, bare: Bare, case: Case) -> tuple[list[float], li
     network = part.networks if hasattr(part, "networks") else part.network
 
     def ours() -> None:
-        for _ in sampler.sample(SAMPLES, seed=0):
+        for _ in part.sample(SAMPLES, seed=0):
             pass
 
     @torch.inference_mode()
