@@ -195,8 +195,9 @@ def test_the_weight_of_the_distance_reaches_the_game(tmp_path):
     def found(name, **options):
         return restored(train(made("pix2pix", data, tmp_path, **options), data, tmp_path / name), data)
 
-    assert np.array_equal(found("usual"), found("said", l1_weight=100.0))
-    assert not np.array_equal(found("usual again"), found("heavy", l1_weight=1000.0))
+    usual = found("usual")
+    assert np.array_equal(usual, found("said", l1_weight=100.0))
+    assert not np.array_equal(usual, found("heavy", l1_weight=1000.0))
 
 
 @pytest.mark.parametrize("name", ["pix2pix", "cyclegan"])
